@@ -1,0 +1,6 @@
+from .fix_res_affine import FixResAffine
+from .keep_res_pad import KeepResPad
+from .paper_color_jitter import PaperColorJitter
+from .random_crop_affine import RandomCropAffine
+
+__all__ = ['FixResAffine', 'KeepResPad', 'PaperColorJitter', 'RandomCropAffine']

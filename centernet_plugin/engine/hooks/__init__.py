@@ -1,0 +1,3 @@
+from .sanity_check_hook import SanityCheckHook
+
+__all__ = ['SanityCheckHook']

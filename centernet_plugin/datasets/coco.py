@@ -1,0 +1,109 @@
+"""COCO-format detection data, with the mistakes of everyday life named."""
+
+import json
+import os.path as osp
+
+import numpy as np
+from mmdet.datasets.api_wrappers import COCO
+from mmdet.datasets.coco import CocoDataset as MMDetCocoDataset
+
+from ..errors import UserInputError
+from ..registry import DATASETS
+
+
+@DATASETS.register_module()
+class CocoDataset(MMDetCocoDataset):
+    """mmdet's CocoDataset that says what is wrong instead of training on nothing.
+
+    mmdet's own takes class names that the file does not know for absent classes: labels shift and
+    AP is 0 without a word.
+
+    Raises:
+        UserInputError: no such annotation file or image folder, not COCO's format, boxes that are
+            not finite, or class names that do not match the file's.
+    """
+
+    def COCOAPI(self, path: str) -> COCO:  # noqa: N802  the parent calls it by this name
+        """Read and check the annotation file."""
+        if not osp.isfile(path):
+            raise UserInputError(
+                f"annotation file '{path}' does not exist; set data_root and ann_file of the "
+                'dataset to where your annotations are'
+            )
+        try:
+            coco = _CheckedCOCO(path)
+        except (json.JSONDecodeError, UnicodeDecodeError, AssertionError) as error:
+            raise UserInputError(f"'{path}' is not a COCO annotation file: {error}") from error
+        check_classes(coco.dataset['categories'], self.metainfo['classes'], path)
+        return coco
+
+    def load_data_list(self) -> list[dict]:
+        data_list = super().load_data_list()
+        if data_list and not osp.isfile(first := data_list[0]['img_path']):
+            if '://' not in first:
+                raise UserInputError(
+                    f"image '{first}', the first that '{self.ann_file}' names, does not exist; set "
+                    "data_prefix=dict(img=...) of the dataset to the images' folder"
+                )
+        return data_list
+
+
+class _CheckedCOCO(COCO):
+    def createIndex(self) -> None:  # noqa: N802  pycocotools calls it by this name
+        check_coco(self.dataset)
+        super().createIndex()
+
+
+def check_coco(dataset: dict) -> None:
+    """Fail unless this is COCO's detection format with finite boxes.
+
+    Raises:
+        UserInputError: names the missing key, or the first offending annotation and its image.
+    """
+    for key in ('images', 'annotations', 'categories'):
+        if not isinstance(dataset.get(key), list):
+            raise UserInputError(f"annotations are not in COCO's format: no list {key!r} in them")
+    annotations = [ann for ann in dataset['annotations'] if not ann.get('ignore', False)]
+    try:
+        boxes = np.array([ann['bbox'] for ann in annotations], np.float64).reshape(-1, 4)
+        bad = np.flatnonzero(~np.isfinite(boxes).all(1))
+    except (KeyError, ValueError, TypeError):
+        bad = [i for i, ann in enumerate(annotations) if not _is_box(ann.get('bbox'))]
+    if len(bad):
+        ann = annotations[bad[0]]
+        names = {image['id']: image.get('file_name') for image in dataset['images']}
+        raise UserInputError(
+            f'annotation {ann.get("id")} of image {names.get(ann.get("image_id"))!r} has the box '
+            f'{ann.get("bbox")}, which is not [x, y, width, height] in finite numbers'
+            + (f' ({len(bad)} such annotations)' if len(bad) > 1 else '')
+        )
+
+
+def check_classes(categories: list[dict], classes: tuple[str, ...], path: str) -> None:
+    """Fail unless ``classes`` names categories of the file, in the file's order.
+
+    Labels count the file's categories in the file's order, whatever the order of ``classes``.
+
+    Raises:
+        UserInputError: with the line that would work.
+    """
+    names = [category['name'] for category in categories]
+    expected = tuple(name for name in names if name in set(classes))
+    if expected == tuple(classes):
+        return
+    missing = [name for name in classes if name not in names]
+    line = f'metainfo=dict(classes={expected or tuple(names)!r})'
+    if missing:
+        some = ', '.join(missing[:5]) + (', …' if len(missing) > 5 else '')
+        raise UserInputError(
+            f"{len(missing)} of {len(classes)} class names ({some}) are not in '{path}'; "
+            f'set {line} in every dataset and num_classes of the head to match'
+        )
+    raise UserInputError(f"classes are in another order than in '{path}'; set {line}")
+
+
+def _is_box(box) -> bool:
+    try:
+        return np.array(box, np.float64).shape == (4,) and bool(np.isfinite(box).all())
+    except (TypeError, ValueError):
+        return False

@@ -1,0 +1,25 @@
+"""Ground-truth fields of a pipeline's results, kept consistent under a warp."""
+
+import numpy as np
+from mmdet.structures.bbox import BaseBoxes, HorizontalBoxes
+
+from ...models.functional.geometry import transform_boxes
+
+PER_INSTANCE = ('gt_bboxes', 'gt_bboxes_labels', 'gt_ignore_flags')
+
+
+def warp_boxes(results: dict, matrix: np.ndarray) -> np.ndarray:
+    """Warp ``results['gt_bboxes']`` (array or mmdet boxes) in place; also return it. (N, 4)"""
+    boxes = results['gt_bboxes']
+    wrapped = isinstance(boxes, BaseBoxes)
+    array = boxes.tensor.numpy() if wrapped else np.asarray(boxes, np.float32).reshape(-1, 4)
+    array = transform_boxes(array, matrix)
+    results['gt_bboxes'] = HorizontalBoxes(array, dtype=boxes.dtype) if wrapped else array
+    return array
+
+
+def keep_instances(results: dict, keep: np.ndarray) -> None:
+    """Keep the chosen instances in every per-instance field that is there. keep: (N,), bool"""
+    for key in PER_INSTANCE:
+        if key in results:
+            results[key] = results[key][keep]

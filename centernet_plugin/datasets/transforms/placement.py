@@ -1,0 +1,32 @@
+"""Where the image lies in the network input: ``input = image * scale_factor + (left, top)``.
+
+Both values go to mmdet's own keys, ``scale_factor`` and ``border``, so that they mean the same as
+after mmdet's Resize and RandomCenterCropPad. ``border`` has to be among ``meta_keys`` of
+``PackDetInputs``, as in every shipped config.
+"""
+
+import numpy as np
+
+from .boxes import warp_boxes
+
+
+def place(results: dict, scale: float, left: float, top: float) -> None:
+    """Compose a further step ``x -> x * scale + (left, top)`` into the results' keys and boxes."""
+    height, width = results['img_shape'][:2]
+    if 'border' in results:
+        old_top, old_bottom, old_left, old_right = results['border']
+    else:
+        old_top, old_bottom, old_left, old_right = 0, height, 0, width
+    results['border'] = np.array(
+        [
+            old_top * scale + top,
+            old_bottom * scale + top,
+            old_left * scale + left,
+            old_right * scale + left,
+        ],
+        np.float64,
+    )
+    factor = results.get('scale_factor', (1.0, 1.0))
+    results['scale_factor'] = (factor[0] * scale, factor[1] * scale)
+    if 'gt_bboxes' in results:
+        warp_boxes(results, np.array([[scale, 0, left], [0, scale, top]], np.float64))

@@ -1,0 +1,121 @@
+"""What a property of an object has to say about itself to become a branch of the head."""
+
+from abc import ABCMeta, abstractmethod
+from dataclasses import dataclass
+
+from mmengine.config import ConfigDict
+from torch import Tensor
+
+from ...registry import MODELS
+from ..functional.targets import CenterTargets
+
+
+@dataclass
+class Peaks:
+    """Detections while they are being decoded.
+
+    Legend: B images, K peaks per image.
+
+    Attributes:
+        scores: (B, K). labels: (B, K), int64.
+        cells: cell (x, y) of each peak. (B, K, 2), int64
+        centers: exact centre in cells; the cell's middle until a branch refines it. (B, K, 2)
+    """
+
+    scores: Tensor
+    labels: Tensor
+    cells: Tensor
+    centers: Tensor
+
+
+@dataclass
+class GridToImage:
+    """The map from cells to image pixels: ``(cell * stride - shift) / scale``.
+
+    Attributes:
+        stride: input pixels per cell.
+        shift: input position (x, y) of the image's origin, the padding. (B, 1, 2)
+        scale: input pixels per image pixel, (x, y). (B, 1, 2)
+    """
+
+    stride: int
+    shift: Tensor
+    scale: Tensor
+
+    def points(self, points: Tensor) -> Tensor:
+        """Positions (B, K, 2) in cells -> pixels."""
+        return (points * self.stride - self.shift) / self.scale
+
+    def lengths(self, lengths: Tensor) -> Tensor:
+        """Extents (B, K, 2) in cells -> pixels."""
+        return lengths * self.stride / self.scale
+
+
+class Branch(metaclass=ABCMeta):
+    """A property regressed at object centres: its channels, target, loss, decoding and flip rule.
+
+    The head owns the layers (3x3 convolution, ReLU, 1x1 convolution) and calls the branch.
+    Subclass, register in ``centernet_plugin.registry.MODELS`` and name the type in the head's
+    ``branches``; nothing else has to change.
+
+    Args:
+        name: key of the branch's map in the head's output and of its loss, ``loss_<name>``.
+        channels: D, channels of its map.
+        loss: config of a loss with mmdet's signature ``(pred, target, weight, avg_factor)``.
+    """
+
+    def __init__(self, *, name: str, channels: int, loss: dict | ConfigDict) -> None:
+        self.name = name
+        self.channels = channels
+        self.loss_module = MODELS.build(loss)
+
+    @abstractmethod
+    def target(self, targets: CenterTargets) -> Tensor:
+        """Value to regress at every sample. (M, D)"""
+
+    def weight(self, targets: CenterTargets) -> Tensor:
+        """Weight of every sample, to leave out objects without the property. (M,)"""
+        return targets.weight
+
+    def loss(self, prediction: Tensor, targets: CenterTargets) -> Tensor:
+        """Loss of the map, averaged over the weighted samples and channels (paper, eq. 2 and 3).
+
+        The published normaliser: objects times channels plus 1e-4, so that no object gives 0.
+
+        Args:
+            prediction: (B, D, H, W).
+            targets: of the batch.
+
+        Returns:
+            Scalar, float32.
+        """
+        values = targets.gather(prediction.float())  # (M, D)
+        weight = self.weight(targets)[:, None].expand_as(values)
+        avg_factor = weight.sum() + 1e-4
+        target = self.target(targets).to(values.dtype)
+        return self.loss_module(values, target, weight=weight, avg_factor=avg_factor)
+
+    def refine(self, values: Tensor, peaks: Peaks) -> None:
+        """Improve ``peaks.centers`` in place, before any branch decodes. Most have nothing to do.
+
+        Args:
+            values: the map read at the peaks. (B, K, D)
+            peaks: of the batch.
+        """
+
+    @abstractmethod
+    def decode(self, values: Tensor, peaks: Peaks, to_image: GridToImage) -> dict[str, Tensor]:
+        """Fields of the detections, in image pixels where they are lengths or positions.
+
+        Args:
+            values: the map read at the peaks. (B, K, D)
+            peaks: of the batch, centres refined.
+            to_image: from cells to image pixels.
+
+        Returns:
+            Fields by their name in ``InstanceData``, each (B, K, ...); may be empty.
+        """
+
+    @abstractmethod
+    def flip(self, feature: Tensor) -> Tensor:
+        """The map of a mirrored image as the map of the image. (B, D, H, W)"""

@@ -1,0 +1,35 @@
+"""Position of the centre within its cell."""
+
+import torch
+from mmengine.config import ConfigDict
+from torch import Tensor
+
+from ...registry import MODELS
+from ..functional.targets import CenterTargets
+from .base import Branch, GridToImage, Peaks
+
+
+@MODELS.register_module()
+class OffsetBranch(Branch):
+    """Offset (x, y) from the cell to the exact centre, in cells (paper, equation 2)."""
+
+    def __init__(self, *, name: str = 'offset', loss: dict | ConfigDict | None = None) -> None:
+        loss = loss or dict(type='mmdet.L1Loss', loss_weight=1.0)
+        super().__init__(name=name, channels=2, loss=loss)
+
+    def target(self, targets: CenterTargets) -> Tensor:
+        return targets.centers - targets.cells
+
+    def refine(self, values: Tensor, peaks: Peaks) -> None:
+        peaks.centers = peaks.cells + values
+
+    def decode(self, values: Tensor, peaks: Peaks, to_image: GridToImage) -> dict[str, Tensor]:
+        return {}
+
+    def flip(self, feature: Tensor) -> Tensor:
+        """Mirror the offset with the pixels: input pixel x becomes W - 1 - x, cell i W/4 - 1 - i.
+
+        The centre at 4 (i + o) goes to W - 1 - 4 (i + o) = 4 (W/4 - 1 - i) + 4 (0.75 - o).
+        """
+        x, y = feature.flip(-1).unbind(1)
+        return torch.stack([0.75 - x, y], dim=1)

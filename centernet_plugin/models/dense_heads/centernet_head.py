@@ -1,0 +1,316 @@
+"""The head: a centre heat-map and one branch per property."""
+
+import torch
+from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
+from mmdet.models.utils import unpack_gt_instances
+from mmengine.config import ConfigDict
+from mmengine.structures import InstanceData
+from torch import Tensor, nn
+
+from ...registry import MODELS
+from ..branches import Branch, GridToImage, Peaks
+from ..functional.peaks import find_peaks, gather_cells
+from ..functional.targets import CenterTargets, build_targets
+
+HEATMAP = 'heatmap'
+INIT_RULES = ('res', 'resdcn', 'dla', 'hourglass')
+CROWD_RULES = ('object', 'ignore', 'background')
+
+Maps = dict[str, Tensor]
+
+
+@MODELS.register_module()
+class CenterNetHead(BaseDenseHead):
+    """Objects as points: peaks of a class heat-map, properties read at the peak (paper, section 4).
+
+    It works on any stride-``stride`` feature map, in any mmdet single-stage detector.
+
+    Args:
+        num_classes: C.
+        in_channels: channels of each feature map.
+        feat_channels: channels between the two convolutions of every output.
+        num_stacks: feature maps that are supervised; losses are averaged over them, testing uses
+            the last.
+        stride: input pixels per cell.
+        branches: configs of the properties; default: size and offset.
+        loss_heatmap: config of the heat-map loss on logits.
+        radius_rule, min_overlap: how far the gaussian reaches, see
+            :func:`~centernet_plugin.models.functional.gaussian.gaussian_radius`.
+        heatmap_bias: initial logit of every cell; -2.19 is a probability of 0.1.
+        init_rule: which published network's initialisation: ``'res'`` (last layer of the
+            properties N(0, 0.001)), ``'resdcn'`` (both layers), ``'dla'`` (zero biases),
+            ``'hourglass'`` (framework defaults).
+        train_cfg: ``neighbours`` (default 0: branches learn at the centre cell only, see
+            :func:`~centernet_plugin.models.functional.targets.build_targets`) and ``crowd``:
+            ``'object'`` trains crowd regions as objects, as published; ``'ignore'`` (default) lets
+            the background inside them not count; ``'background'`` takes no notice of them.
+        test_cfg: ``max_per_img`` and ``topk`` (100, the smaller counts), ``local_maximum_kernel``
+            (3), ``clip`` (True: boxes end at the image border; the published code does not clip),
+            ``score_thr`` (0).
+        init_cfg: replaces ``init_rule``.
+
+    Raises:
+        ValueError: an unknown rule or option, or a wrong number of feature maps.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        in_channels: int,
+        feat_channels: int = 64,
+        num_stacks: int = 1,
+        stride: int = 4,
+        branches: list[dict] | None = None,
+        loss_heatmap: dict | ConfigDict | None = None,
+        radius_rule: str = 'historical',
+        min_overlap: float = 0.7,
+        heatmap_bias: float = -2.19,
+        init_rule: str = 'res',
+        train_cfg: dict | ConfigDict | None = None,
+        test_cfg: dict | ConfigDict | None = None,
+        init_cfg: dict | ConfigDict | list | None = None,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        self.num_classes, self.stride = num_classes, stride
+        self.radius_rule, self.min_overlap = radius_rule, min_overlap
+        self.heatmap_bias, self.init_rule = heatmap_bias, init_rule
+        if init_rule not in INIT_RULES:
+            raise ValueError(f'unknown init_rule {init_rule!r}, choose one of {INIT_RULES}')
+        self.train_cfg = _options('train_cfg', train_cfg, neighbours=0, crowd='ignore')
+        self.test_cfg = _options(
+            'test_cfg',
+            test_cfg,
+            max_per_img=100,
+            topk=100,
+            local_maximum_kernel=3,
+            clip=True,
+            score_thr=0.0,
+        )
+        if self.train_cfg['crowd'] not in CROWD_RULES:
+            raise ValueError(f'unknown crowd rule, choose one of {CROWD_RULES}')
+
+        self.loss_heatmap = MODELS.build(
+            loss_heatmap or dict(type='centernet_plugin.HeatmapFocalLoss')
+        )
+        if branches is None:
+            branches = [
+                dict(type='centernet_plugin.SizeBranch'),
+                dict(type='centernet_plugin.OffsetBranch'),
+            ]
+        self.branches: list[Branch] = [MODELS.build(branch) for branch in branches]
+        channels = {HEATMAP: num_classes} | {b.name: b.channels for b in self.branches}
+        if len(channels) != len(self.branches) + 1:
+            raise ValueError(f'branch names must differ, got {[b.name for b in self.branches]}')
+        self.heads = nn.ModuleList(
+            nn.ModuleDict(
+                {
+                    name: nn.Sequential(
+                        nn.Conv2d(in_channels, feat_channels, 3, padding=1),
+                        nn.ReLU(inplace=True),
+                        nn.Conv2d(feat_channels, out_channels, 1),
+                    )
+                    for name, out_channels in channels.items()
+                }
+            )
+            for _ in range(num_stacks)
+        )
+
+    def init_weights(self) -> None:
+        """Initialise as published (``init_rule``), or as ``init_cfg`` says."""
+        super().init_weights()
+        if self.init_cfg:
+            return
+        for stack in self.heads:
+            for name, (first, _, last) in stack.items():
+                if name.startswith(HEATMAP):
+                    nn.init.constant_(last.bias, self.heatmap_bias)
+                    continue
+                layers = {'res': [last], 'resdcn': [first, last], 'dla': [first, last]}
+                for layer in layers.get(self.init_rule, []):
+                    nn.init.zeros_(layer.bias)
+                    if self.init_rule != 'dla':
+                        nn.init.normal_(layer.weight, std=0.001)
+
+    def forward(self, feats: tuple[Tensor, ...]) -> tuple[Maps, ...]:
+        """Raw maps of every stack.
+
+        Args:
+            feats: one feature map per stack. Each (B, in_channels, H, W)
+
+        Returns:
+            One dict per stack: ``heatmap`` (logits, (B, C, H, W)) and each branch's map by its
+            name ((B, D, H, W)).
+        """
+        if len(feats) != len(self.heads):
+            raise ValueError(
+                f'CenterNetHead with num_stacks={len(self.heads)} got {len(feats)} feature maps; '
+                'it takes one per stack, all of the same stride (end a pyramid in one map)'
+            )
+        return tuple(
+            {name: layers(feat) for name, layers in stack.items()}
+            for feat, stack in zip(feats, self.heads, strict=True)
+        )
+
+    def loss(self, x: tuple[Tensor, ...], batch_data_samples: list) -> dict[str, Tensor]:
+        """Losses of the batch; see :meth:`loss_by_feat`."""
+        instances, metas, ignored = unpack_gt_instances(batch_data_samples)
+        return self.loss_by_feat(self(x), instances, metas, ignored)
+
+    def predict(
+        self, x: tuple[Tensor, ...], batch_data_samples: list, rescale: bool = False
+    ) -> list[InstanceData]:
+        """Detections of the batch; see :meth:`predict_by_feat`."""
+        metas = [sample.metainfo for sample in batch_data_samples]
+        return self.predict_by_feat(self(x), metas, rescale=rescale)
+
+    def loss_and_predict(self, x: tuple[Tensor, ...], batch_data_samples: list) -> tuple:
+        """Losses, and detections in input pixels."""
+        instances, metas, ignored = unpack_gt_instances(batch_data_samples)
+        maps = self(x)
+        return self.loss_by_feat(maps, instances, metas, ignored), self.predict_by_feat(maps, metas)
+
+    def get_targets(
+        self,
+        size: tuple[int, int],
+        batch_gt_instances: list[InstanceData],
+        batch_gt_instances_ignore: list[InstanceData] | None = None,
+    ) -> CenterTargets:
+        """Targets on a feature map of ``size`` (H, W), crowds treated as ``train_cfg`` says."""
+        crowd = self.train_cfg['crowd']
+        ignored = batch_gt_instances_ignore
+        if ignored is not None and crowd == 'object':
+            fields = [set(gt.keys()) & set(ig.keys()) for gt, ig in zip(batch_gt_instances, ignored)]
+            batch_gt_instances = [
+                InstanceData.cat([_select(gt, keys), _select(ig, keys)]) if len(ig) else gt
+                for gt, ig, keys in zip(batch_gt_instances, ignored, fields)
+            ]
+        return build_targets(
+            batch_gt_instances,
+            self.num_classes,
+            size,
+            stride=self.stride,
+            min_overlap=self.min_overlap,
+            rule=self.radius_rule,
+            neighbours=self.train_cfg['neighbours'],
+            batch_ignored=ignored if crowd == 'ignore' else None,
+        )
+
+    def loss_by_feat(
+        self,
+        stacks: tuple[Maps, ...],
+        batch_gt_instances: list[InstanceData],
+        batch_img_metas: list[dict],
+        batch_gt_instances_ignore: list[InstanceData] | None = None,
+    ) -> dict[str, Tensor]:
+        """``loss_heatmap`` and one ``loss_<branch>`` each, averaged over the stacks.
+
+        Args:
+            stacks: from :meth:`forward`.
+            batch_gt_instances: ``bboxes`` in input pixels and ``labels``.
+            batch_img_metas: not needed.
+            batch_gt_instances_ignore: crowds.
+
+        Returns:
+            Scalar losses, float32.
+        """
+        size = tuple(stacks[0][HEATMAP].shape[-2:])
+        targets = self.get_targets(size, batch_gt_instances, batch_gt_instances_ignore)
+        losses: dict[str, list[Tensor]] = {}
+        for maps in stacks:
+            heatmap = self.loss_heatmap(maps[HEATMAP], targets.heatmap, targets.ignore)
+            losses.setdefault(f'loss_{HEATMAP}', []).append(heatmap)
+            for branch in self.branches:
+                loss = branch.loss(maps[branch.name], targets)
+                losses.setdefault(f'loss_{branch.name}', []).append(loss)
+        return {name: torch.stack(values).mean() for name, values in losses.items()}
+
+    def predict_by_feat(
+        self, stacks: tuple[Maps, ...], batch_img_metas: list[dict], rescale: bool = False, **kwargs
+    ) -> list[InstanceData]:
+        """Detections of every image.
+
+        Args:
+            stacks: from :meth:`forward`; the last is used.
+            batch_img_metas: ``img_shape``; ``ori_shape`` and ``scale_factor`` if ``rescale``;
+                ``border`` (top, bottom, left, right of the image in the input) where the
+                pipeline padded on the left or top.
+            rescale: boxes in the original image's pixels instead of the unpadded input's.
+
+        Returns:
+            ``scores`` (falling), ``labels``, ``bboxes`` (x1, y1, x2, y2; (K, 4)) and what the
+            branches add.
+        """
+        maps = {name: value.float() for name, value in stacks[-1].items()}
+        k = min(self.test_cfg['max_per_img'], self.test_cfg['topk'])
+        kernel = self.test_cfg['local_maximum_kernel']
+        logits, labels, cells = find_peaks(maps[HEATMAP], k, kernel)
+        return self.decode(maps, logits.sigmoid(), labels, cells, batch_img_metas, rescale)
+
+    def decode(
+        self,
+        maps: Maps,
+        scores: Tensor,
+        labels: Tensor,
+        cells: Tensor,
+        batch_img_metas: list[dict],
+        rescale: bool,
+    ) -> list[InstanceData]:
+        """Read every branch at given peaks: scores and labels (B, K), cells (B, K, 2)."""
+        peaks = Peaks(scores=scores, labels=labels, cells=cells, centers=cells + 0.5)
+        to_image = _grid_to_image(batch_img_metas, self.stride, rescale, scores)
+        values = {b.name: gather_cells(maps[b.name], cells) for b in self.branches}
+        for branch in self.branches:
+            branch.refine(values[branch.name], peaks)
+        fields = dict(scores=scores, labels=labels)
+        for branch in self.branches:
+            fields |= branch.decode(values[branch.name], peaks, to_image)
+
+        results = []
+        for i, meta in enumerate(batch_img_metas):
+            result = InstanceData(**{name: value[i] for name, value in fields.items()})
+            if self.test_cfg['clip'] and 'bboxes' in result:
+                height, width = _image_size(meta, rescale)
+                limit = result.bboxes.new_tensor([width, height, width, height])
+                result.bboxes = torch.minimum(result.bboxes.clamp(min=0), limit)
+            if self.test_cfg['score_thr'] > 0:
+                result = result[result.scores >= self.test_cfg['score_thr']]
+            results.append(result)
+        return results
+
+
+def _options(name: str, given: dict | None, **defaults) -> dict:
+    """Defaults overridden by what is given; an unknown key is an error, not silence."""
+    given = dict(given or {})
+    unknown = set(given) - set(defaults)
+    if unknown:
+        raise ValueError(
+            f'CenterNetHead does not know {name} {sorted(unknown)}, only {sorted(defaults)}'
+        )
+    return defaults | given
+
+
+def _select(instances: InstanceData, keys: set[str]) -> InstanceData:
+    return InstanceData(**{key: instances[key] for key in sorted(keys)})
+
+
+def _grid_to_image(
+    metas: list[dict], stride: int, rescale: bool, like: Tensor
+) -> GridToImage:
+    shifts = [(m['border'][2], m['border'][0]) if 'border' in m else (0, 0) for m in metas]
+    scales = [m['scale_factor'][:2] if rescale else (1, 1) for m in metas]
+    shift, scale = (
+        torch.tensor([[float(v) for v in pair] for pair in pairs], device=like.device)[:, None]
+        for pairs in (shifts, scales)
+    )
+    return GridToImage(stride=stride, shift=shift.to(like.dtype), scale=scale.to(like.dtype))
+
+
+def _image_size(meta: dict, rescale: bool) -> tuple[float, float]:
+    """(height, width) of the space that detections are given in."""
+    if rescale:
+        return meta['ori_shape'][:2]
+    if 'border' in meta:
+        top, bottom, left, right = meta['border']
+        return bottom - top, right - left
+    return meta['img_shape'][:2]

@@ -1,0 +1,177 @@
+"""From the boxes of a batch to the centres, cells and heat-map that training compares with."""
+
+from dataclasses import dataclass
+
+import torch
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from .gaussian import draw_heatmap, gaussian_radius
+
+
+@dataclass
+class CenterTargets:
+    """What the head and every branch train against.
+
+    Legend: B images, C classes, H x W cells, N objects of all images, M samples. A sample is one
+    cell at which branches are supervised; with the paper's rule M = N, each object at its centre
+    cell. Coordinates are in cells. Invalid samples carry weight 0 and in-range cells.
+
+    Attributes:
+        heatmap: gaussians, 1 at centres. (B, C, H, W), float32
+        ignore: 1 where the heat-map loss does not count background, or None. (B, C, H, W)
+        image: image of each sample. (M,), int64
+        cells: cell (x, y) of each sample. (M, 2), int64
+        centers: exact centre (x, y) of the sample's object. (M, 2)
+        sizes: (width, height) of its box within the map. (M, 2)
+        weight: weight of each sample, 0 for objects that are not on the map. (M,)
+        objects: object of each sample, an index into ``instances``. (M,), int64
+        instances: the annotations of all images, concatenated, in input pixels. N
+    """
+
+    heatmap: Tensor
+    ignore: Tensor | None
+    image: Tensor
+    cells: Tensor
+    centers: Tensor
+    sizes: Tensor
+    weight: Tensor
+    objects: Tensor
+    instances: InstanceData
+
+    def gather(self, feature: Tensor) -> Tensor:
+        """Read a map (B, D, H, W) at the samples. (M, D)"""
+        return feature[self.image, :, self.cells[:, 1], self.cells[:, 0]]
+
+
+def clip_to_map(boxes: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Part of each box on the map, and whether there is one.
+
+    As published: corners are clipped to the last cell's index, the centre is that of the visible
+    part, and a box is used if its visible part has any extent.
+
+    Args:
+        boxes: x1, y1, x2, y2 in cells. (N, 4)
+        size: (H, W).
+
+    Returns:
+        Clipped boxes, zero where invalid. (N, 4)
+        Validity; boxes that are not finite are invalid. (N,), bool
+    """
+    height, width = size
+    limit = boxes.new_tensor([width - 1, height - 1, width - 1, height - 1])
+    finite = boxes.isfinite().all(1)
+    clipped = torch.minimum(boxes.nan_to_num(0, 0, 0).clamp(min=0), limit)
+    valid = finite & (clipped[:, 2:] > clipped[:, :2]).all(1)
+    return clipped * valid[:, None], valid
+
+
+def build_targets(
+    batch_instances: list[InstanceData],
+    num_classes: int,
+    size: tuple[int, int],
+    *,
+    stride: int = 4,
+    min_overlap: float = 0.7,
+    rule: str = 'historical',
+    neighbours: int = 0,
+    batch_ignored: list[InstanceData] | None = None,
+) -> CenterTargets:
+    """Targets of a batch in one pass over all its objects, without a device sync.
+
+    Args:
+        batch_instances: ``bboxes`` (x1, y1, x2, y2 in input pixels; tensor or mmdet boxes) and
+            ``labels`` of each image, and whatever fields the branches read.
+        num_classes: C.
+        size: (H, W) of the feature map.
+        stride: input pixels per cell.
+        min_overlap, rule: see :func:`gaussian_radius`.
+        neighbours: branches are supervised at all cells within this distance of the centre cell,
+            each weighted by the heat-map gaussian there; 0 is the paper's single cell.
+        batch_ignored: regions (crowds) where background of their class does not count.
+
+    Returns:
+        The targets; all tensors may have zero samples.
+    """
+    num_images, device = len(batch_instances), batch_instances[0].labels.device
+    boxes, labels, image = _flatten(batch_instances)
+    boxes, valid = clip_to_map(boxes / stride, size)
+    centers = (boxes[:, :2] + boxes[:, 2:]) / 2  # (N, 2)
+    sizes = boxes[:, 2:] - boxes[:, :2]
+    cells = centers.long()
+    side = sizes.ceil()
+    radii = gaussian_radius(side[:, 1], side[:, 0], min_overlap, rule).clamp(min=0).floor()
+
+    planes = num_images * num_classes
+    plane = image * num_classes + labels
+    shape = (num_images, num_classes, *size)
+    heatmap = draw_heatmap(cells, radii, plane, valid, planes, size).view(shape)
+    ignore = None
+    if batch_ignored is not None and any(len(ignored) for ignored in batch_ignored):
+        ignore = _box_mask(batch_ignored, num_classes, size, stride)
+
+    objects = torch.arange(len(boxes), device=device)
+    weight = valid.float()
+    if neighbours:
+        objects, cells, weight = _neighbourhood(cells, radii, weight, size, neighbours)
+    return CenterTargets(
+        heatmap=heatmap,
+        ignore=ignore,
+        image=image[objects],
+        cells=cells,
+        centers=centers[objects],
+        sizes=sizes[objects],
+        weight=weight,
+        objects=objects,
+        instances=InstanceData.cat(batch_instances),
+    )
+
+
+def box_tensor(boxes) -> Tensor:
+    """Plain float tensor of boxes that may be wrapped as mmdet boxes. (N, 4)"""
+    return getattr(boxes, 'tensor', boxes).float().reshape(-1, 4)
+
+
+def _flatten(batch_instances: list[InstanceData]) -> tuple[Tensor, Tensor, Tensor]:
+    """Boxes, labels and image index of all objects. (N, 4), (N,), (N,)"""
+    boxes = torch.cat([box_tensor(instances.bboxes) for instances in batch_instances])
+    labels = torch.cat([instances.labels for instances in batch_instances]).long()
+    image = torch.cat([torch.full_like(x.labels, i).long() for i, x in enumerate(batch_instances)])
+    return boxes, labels, image
+
+
+def _neighbourhood(
+    cells: Tensor, radii: Tensor, weight: Tensor, size: tuple[int, int], reach: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Expand N objects to M = N (2 reach + 1)^2 samples: object, cell and weight of each."""
+    height, width = size
+    steps = torch.arange(-reach, reach + 1, device=cells.device)
+    dx, dy = torch.meshgrid(steps, steps, indexing='xy')
+    delta = torch.stack([dx, dy], dim=-1).view(-1, 2)  # (S, 2)
+    expanded = cells[:, None] + delta  # (N, S, 2)
+    limit = cells.new_tensor([width - 1, height - 1])
+    inside = ((expanded >= 0) & (expanded <= limit)).all(-1)  # (N, S)
+    sigma = (2 * radii + 1) / 6
+    gaussian = torch.exp(-(delta**2).sum(1) / (2 * sigma[:, None] ** 2))
+    near = (delta.abs() <= radii[:, None, None]).all(-1)
+    objects = torch.arange(len(cells), device=cells.device)[:, None].expand(-1, len(delta))
+    expanded = torch.minimum(expanded.clamp(min=0), limit)
+    sample_weight = weight[:, None] * gaussian * inside * near
+    return objects.reshape(-1), expanded.view(-1, 2), sample_weight.reshape(-1)
+
+
+def _box_mask(
+    batch_instances: list[InstanceData], num_classes: int, size: tuple[int, int], stride: int
+) -> Tensor:
+    """1 at the cells of the boxes, per image and class. (B, C, H, W)"""
+    boxes, labels, image = _flatten(batch_instances)
+    boxes = boxes / stride
+    inside = []
+    for length, (low, high) in zip(size, ((1, 3), (0, 2)), strict=True):
+        cell = torch.arange(length, device=boxes.device)
+        inside.append((cell >= boxes[:, low, None].floor()) & (cell < boxes[:, high, None]))
+    mask = (inside[0][:, :, None] & inside[1][:, None, :]).float().flatten(1)  # (N, H * W)
+    planes = len(batch_instances) * num_classes
+    result = mask.new_zeros(planes, mask.shape[1])
+    index = (image * num_classes + labels)[:, None].expand_as(mask)
+    return result.scatter_reduce_(0, index, mask, 'amax').view(-1, num_classes, *size)

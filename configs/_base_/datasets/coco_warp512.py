@@ -1,0 +1,57 @@
+# The published training pipeline: one random warp to 512 x 512, then colours.
+# Tested at the image's own resolution.
+dataset_type = 'centernet_plugin.CocoDataset'
+data_root = 'data/coco/'
+meta_keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'border')
+
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='mmdet.LoadAnnotations', with_bbox=True),
+    dict(type='centernet_plugin.RandomCropAffine', size=(512, 512)),
+    dict(type='centernet_plugin.PaperColorJitter'),
+    dict(type='mmdet.PackDetInputs', meta_keys=meta_keys[:-1] + ('flip', 'flip_direction')),
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='centernet_plugin.KeepResPad', pad=31),
+    dict(type='mmdet.LoadAnnotations', with_bbox=True),
+    dict(type='mmdet.PackDetInputs', meta_keys=meta_keys),
+]
+
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=4,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        ann_file='annotations/instances_train2017.json',
+        data_prefix=dict(img='train2017/'),
+        # Published: images without objects are trained on as well.
+        filter_cfg=dict(filter_empty_gt=False),
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        ann_file='annotations/instances_val2017.json',
+        data_prefix=dict(img='val2017/'),
+        test_mode=True,
+        pipeline=test_pipeline,
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(
+    type='mmdet.CocoMetric',
+    ann_file=data_root + 'annotations/instances_val2017.json',
+    metric='bbox',
+)
+test_evaluator = val_evaluator

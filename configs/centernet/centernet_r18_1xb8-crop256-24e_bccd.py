@@ -1,0 +1,88 @@
+# Blood cells (BCCD): 205 training images of 640 x 480, from scratch, 24 epochs, 256 x 256 crops.
+_base_ = './centernet_r18_8xb16-warp512-140e_coco.py'
+data_root = 'data/bccd/'
+metainfo = dict(
+    classes=('RBC', 'WBC', 'Platelets'), palette=[(220, 60, 60), (90, 60, 220), (60, 180, 90)]
+)
+max_epochs = 24
+
+model = dict(
+    backbone=dict(init_cfg=None),
+    neck=dict(deconv_channels=(256, 128, 64)),
+    bbox_head=dict(
+        in_channels=64,
+        num_classes=3,
+        loss_heatmap=dict(type='centernet_plugin.HeatmapFocalLoss', clamp=None),
+    ),
+    train_cfg=dict(crowd='ignore', neighbours=1),
+    test_cfg=dict(clip=True),
+)
+
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='mmdet.LoadAnnotations', with_bbox=True),
+    # Cells have no up, and a microscope's pixel has one size: windows count image pixels.
+    dict(
+        type='centernet_plugin.RandomCropAffine',
+        size=(256, 256),
+        scale_base='input',
+        scales=(0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4),
+        vertical_flip_prob=0.5,
+    ),
+    dict(type='centernet_plugin.PaperColorJitter', strength=0.2),
+    dict(
+        type='mmdet.PackDetInputs',
+        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
+    ),
+]
+train_dataloader = dict(
+    batch_size=8,
+    num_workers=1,
+    dataset=dict(
+        data_root=data_root,
+        metainfo=metainfo,
+        ann_file='coco_json/instances_train.json',
+        data_prefix=dict(img='JPEGImages/'),
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    num_workers=1,
+    dataset=dict(
+        data_root=data_root,
+        metainfo=metainfo,
+        ann_file='coco_json/instances_val.json',
+        data_prefix=dict(img='JPEGImages/'),
+    ),
+)
+test_dataloader = dict(
+    num_workers=1,
+    dataset=dict(
+        data_root=data_root,
+        metainfo=metainfo,
+        ann_file='coco_json/instances_test.json',
+        data_prefix=dict(img='JPEGImages/'),
+    ),
+)
+val_evaluator = dict(ann_file=data_root + 'coco_json/instances_val.json')
+test_evaluator = dict(ann_file=data_root + 'coco_json/instances_test.json')
+
+optim_wrapper = dict(
+    optimizer=dict(_delete_=True, type='AdamW', lr=1e-3, weight_decay=1e-2),
+    clip_grad=dict(max_norm=35),
+)
+# 205 // 8 = 25 iterations per epoch.
+param_scheduler = [
+    dict(
+        type='OneCycleLR',
+        eta_max=1e-3,
+        pct_start=0.2,
+        by_epoch=True,
+        begin=0,
+        end=max_epochs,
+        total_steps=max_epochs,
+        convert_to_iter_based=True,
+    )
+]
+train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
+auto_scale_lr = dict(base_batch_size=8)
