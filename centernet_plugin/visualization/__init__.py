@@ -1,0 +1,11 @@
+from .draw import class_color, draw_boxes, enlarge, overlay_heatmap
+from .panel import contact_sheet, side_by_side
+
+__all__ = [
+    'class_color',
+    'contact_sheet',
+    'draw_boxes',
+    'enlarge',
+    'overlay_heatmap',
+    'side_by_side',
+]
