@@ -1,0 +1,3 @@
+from .deconv import CenterNetDeconvNeck
+
+__all__ = ['CenterNetDeconvNeck']
