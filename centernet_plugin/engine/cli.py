@@ -1,0 +1,150 @@
+"""What the scripts in ``tools/`` share: the command line, the config, and errors as sentences."""
+
+import argparse
+import os
+import os.path as osp
+import pickle
+import sys
+from collections.abc import Callable, Iterator
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
+
+from ..errors import UserInputError
+
+USER_ERROR = 2
+INTERRUPTED = 130
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what training and testing have in common to ``parser``."""
+    parser.add_argument('--work-dir', help='folder for logs and checkpoints')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='settings that replace those of the config, such as train_cfg.max_epochs=2, '
+        'key="[a,b]" or key="[(a,b),(c,d)]", without blanks',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started this process, one of several (default: none)',
+    )
+    # The launchers of different torch versions spell it differently; newer ones set LOCAL_RANK.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Reads the config and applies the common arguments to it.
+
+    The work dir is, in this order: the argument's, the config's, ``work_dirs/`` and the name of
+    the config file.
+
+    Raises:
+        UserInputError: there is no such file, or it is not a config.
+    """
+    require_file(args.config, 'config')
+    if osp.splitext(args.config)[1] not in ('.py', '.json', '.yaml', '.yml'):
+        raise UserInputError(f"config '{args.config}' is not a .py, .json or .yaml file")
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    cfg.launcher = args.launcher
+    if args.work_dir:
+        cfg.work_dir = args.work_dir
+    elif not cfg.get('work_dir'):
+        cfg.work_dir = osp.join('work_dirs', osp.splitext(osp.basename(args.config))[0])
+    return cfg
+
+
+def require_file(path: str, what: str) -> None:
+    """Fails unless ``path`` is a file or an address that mmengine loads from.
+
+    Raises:
+        UserInputError: names ``what`` and ``path``.
+    """
+    if '://' not in path and not osp.isfile(path):
+        raise UserInputError(f"{what} '{path}' does not exist")
+
+
+def build_runner(cfg: Config) -> Runner:
+    """The runner of ``cfg``; its distributed processes also run without a GPU."""
+    if cfg.launcher == 'pytorch' and not torch.cuda.is_available():
+        _use_cpu_processes(cfg)
+    if 'runner_type' in cfg:
+        from mmdet.registry import RUNNERS
+
+        return RUNNERS.build(cfg)
+    return Runner.from_cfg(cfg)
+
+
+def run(main: Callable[[], None]) -> int:
+    """Calls ``main`` and turns the user's mistakes into one sentence on stderr.
+
+    Returns:
+        The exit code: 0, 2 after a mistake in the input, 130 after Ctrl-C. Anything else that
+        goes wrong is an error of the program and passes through, with its traceback.
+    """
+    try:
+        main()
+    except KeyboardInterrupt:
+        print('Interrupted; --resume goes on from the latest checkpoint.', file=sys.stderr)
+        return INTERRUPTED
+    except Exception as error:
+        sentence = explain(error)
+        if sentence is None:
+            raise
+        print(f'error: {sentence}', file=sys.stderr)
+        return USER_ERROR
+    return 0
+
+
+def explain(error: BaseException) -> str | None:
+    """One sentence for an error that the user caused, else None."""
+    # Registries and data loaders raise again what was raised inside; the innermost is the clear one
+    ours = [link for link in _chain(error) if isinstance(link, UserInputError)]
+    if ours:
+        return _message(ours[-1])
+    if isinstance(error, FileNotFoundError):
+        innermost = [link for link in _chain(error) if isinstance(link, FileNotFoundError)][-1]
+        if innermost.filename is not None:
+            return f"'{innermost.filename}' does not exist"
+        return _message(innermost)
+    if isinstance(error, (pickle.UnpicklingError, EOFError)) or 'PytorchStreamReader' in str(error):
+        return f'the checkpoint is not readable ({str(error).splitlines()[0] or "empty file"})'
+    return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """``error`` and what caused it, outermost first."""
+    seen = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _message(error: BaseException) -> str:
+    """The text of ``error``, out of the traceback that a data-loading process wraps it in."""
+    text = str(error)
+    if text.startswith('Caught ') and 'Original Traceback' in text:
+        text = text.rsplit(f'{type(error).__name__}: ', maxsplit=1)[-1]
+    return text.strip()
+
+
+def _use_cpu_processes(cfg: Config) -> None:
+    """Joins the processes by gloo; mmengine on its own asks for a CUDA device here."""
+    if not torch.distributed.is_initialized():
+        torch.distributed.init_process_group('gloo')
+    wrapper = dict(
+        type='MMDistributedDataParallel',
+        broadcast_buffers=False,
+        find_unused_parameters=cfg.get('find_unused_parameters', False),
+    )
+    wrapper.update(cfg.get('model_wrapper_cfg') or {})
+    cfg.model_wrapper_cfg = dict(wrapper, device_ids=None)

@@ -1,0 +1,87 @@
+"""Tests a checkpoint: ``python tools/test.py CONFIG CHECKPOINT``."""
+
+import argparse
+import sys
+from pathlib import Path
+
+try:
+    from centernet_plugin.engine import cli
+except ModuleNotFoundError as error:
+    if error.name != 'centernet_plugin':
+        raise
+    # Not installed: this is a checkout, and the package lies beside the folder of this script.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    from centernet_plugin.engine import cli
+
+from mmdet.engine.hooks.utils import trigger_visualization_hook
+from mmdet.evaluation import DumpDetResults
+from mmengine.config import Config, ConfigDict
+
+from centernet_plugin.errors import UserInputError
+
+CHECK = 'centernet_plugin.SanityCheckHook'
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Test a checkpoint, or draw what it detects.')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--out', metavar='FILE.pkl', help='keep the predictions in this file')
+    parser.add_argument('--show', action='store_true', help='show detections in a window')
+    parser.add_argument(
+        '--show-dir', help='folder, inside the work dir, for pictures of the detections'
+    )
+    parser.add_argument(
+        '--wait-time', type=float, default=2, help='seconds that a shown image stays (default: 2)'
+    )
+    parser.add_argument(
+        '--tta', action='store_true', help="test-time augmentation: the config's tta_* settings"
+    )
+    cli.add_common_arguments(parser)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    if args.out and not args.out.endswith(('.pkl', '.pickle')):
+        raise UserInputError(f"--out '{args.out}' has to end with .pkl or .pickle")
+    cli.require_file(args.checkpoint, 'checkpoint')
+    cfg = cli.load_config(args)
+    cfg.load_from = args.checkpoint
+    # mmengine only logs what does not fit of a checkpoint; a test of such a model says nothing.
+    hooks = list(cfg.get('custom_hooks') or [])
+    if not any(hook.get('type') == CHECK for hook in hooks):
+        cfg.custom_hooks = [*hooks, dict(type=CHECK)]
+    if args.show or args.show_dir:
+        if 'visualization' not in cfg.get('default_hooks', {}):
+            raise UserInputError(
+                "--show and --show-dir need visualization=dict(type='mmdet.DetVisualizationHook') "
+                'among the default_hooks of the config'
+            )
+        cfg = trigger_visualization_hook(cfg, args)
+    if args.tta:
+        use_tta(cfg)
+    runner = cli.build_runner(cfg)
+    if args.out:
+        runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
+    runner.test()
+
+
+def use_tta(cfg: Config) -> None:
+    """Puts the config's test-time augmentation in the place of its plain test.
+
+    Raises:
+        UserInputError: the config has none.
+    """
+    for name in ('tta_model', 'tta_pipeline'):
+        if name not in cfg:
+            raise UserInputError(f'--tta needs {name} in the config')
+    cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
+    dataset = cfg.test_dataloader.dataset
+    while 'pipeline' not in dataset and 'dataset' in dataset:  # wrappers such as RepeatDataset
+        dataset = dataset.dataset
+    dataset.pipeline = cfg.tta_pipeline
+
+
+if __name__ == '__main__':
+    sys.exit(cli.run(main))
