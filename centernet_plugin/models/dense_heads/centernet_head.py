@@ -154,7 +154,7 @@ class CenterNetHead(BaseDenseHead):
 
     def loss(self, x: tuple[Tensor, ...], batch_data_samples: list) -> dict[str, Tensor]:
         """Losses of the batch; see :meth:`loss_by_feat`."""
-        instances, metas, ignored = unpack_gt_instances(batch_data_samples)
+        instances, ignored, metas = unpack_gt_instances(batch_data_samples)
         return self.loss_by_feat(self(x), instances, metas, ignored)
 
     def predict(
@@ -166,7 +166,7 @@ class CenterNetHead(BaseDenseHead):
 
     def loss_and_predict(self, x: tuple[Tensor, ...], batch_data_samples: list) -> tuple:
         """Losses, and detections in input pixels."""
-        instances, metas, ignored = unpack_gt_instances(batch_data_samples)
+        instances, ignored, metas = unpack_gt_instances(batch_data_samples)
         maps = self(x)
         return self.loss_by_feat(maps, instances, metas, ignored), self.predict_by_feat(maps, metas)
 

@@ -75,7 +75,7 @@ def build_targets(
     min_overlap: float = 0.7,
     rule: str = 'historical',
     neighbours: int = 0,
-    batch_ignored: list[InstanceData] | None = None,
+    batch_ignored: list[InstanceData | None] | None = None,
 ) -> CenterTargets:
     """Targets of a batch in one pass over all its objects, without a device sync.
 

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+import torch
+from centernet_plugin.models.losses import HeatmapFocalLoss, heatmap_focal_loss
+
+
+@pytest.mark.parametrize('name', ['objects', 'empty'])
+def test_value_and_gradient_are_the_published_ones(steps, name):
+    case = steps('losses')
+    logits = torch.from_numpy(case[f'{name}.logits']).requires_grad_()
+    loss = heatmap_focal_loss(logits, torch.from_numpy(case[f'{name}.target']))
+    loss.backward()
+    np.testing.assert_allclose(loss.item(), case[f'{name}.focal'], rtol=1e-6)
+    np.testing.assert_allclose(
+        logits.grad.numpy(), case[f'{name}.focal_grad'], atol=2e-6, rtol=2e-6
+    )
+
+
+def test_clamp_has_zero_gradient_and_its_absence_has_not():
+    logits = torch.tensor([[-20.0, 20.0]])
+    target = torch.tensor([[1.0, 0.0]])  # both wrong with certainty
+    for clamp, alive in ((1e-4, False), (None, True)):
+        x = logits.clone().requires_grad_()
+        heatmap_focal_loss(x, target, clamp=clamp).backward()
+        assert bool((x.grad != 0).all()) is alive
+        assert x.grad.isfinite().all()
+
+
+def test_unclamped_equals_clamped_in_the_middle():
+    logits = torch.linspace(-5, 5, 40, dtype=torch.float64).view(1, 1, 5, 8)
+    target = torch.rand(1, 1, 5, 8, dtype=torch.float64)
+    target[0, 0, 2, 2] = 1
+    a, b = (heatmap_focal_loss(logits, target, clamp=clamp) for clamp in (1e-4, None))
+    assert a.item() == pytest.approx(b.item(), rel=1e-12)
+
+
+def test_gradient_of_the_unclamped_form():
+    logits = torch.randn(1, 2, 3, 3, dtype=torch.float64, requires_grad=True)
+    target = torch.rand(1, 2, 3, 3, dtype=torch.float64)
+    target[0, 0, 1, 1] = 1
+    assert torch.autograd.gradcheck(lambda x: heatmap_focal_loss(x, target, clamp=None), logits)
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize('clamp', [1e-4, None])
+def test_half_precision_stays_finite(dtype, clamp):
+    logits = torch.tensor([[-60.0, 60.0, 0.0]], dtype=dtype, requires_grad=True)
+    loss = heatmap_focal_loss(logits, torch.tensor([[1.0, 0.0, 0.5]]), clamp=clamp)
+    loss.backward()
+    assert loss.dtype == torch.float32 and loss.isfinite() and logits.grad.isfinite().all()
+
+
+def test_ignored_background_does_not_count():
+    logits = torch.zeros(1, 1, 2, 2, requires_grad=True)
+    target = torch.tensor([[[[1.0, 0.0], [0.0, 0.0]]]])
+    ignore = torch.tensor([[[[1.0, 1.0], [0.0, 0.0]]]])
+    HeatmapFocalLoss(loss_weight=2)(logits, target, ignore).backward()
+    assert logits.grad[0, 0, 0, 0] < 0, 'a peak counts wherever it lies'
+    assert logits.grad[0, 0, 0, 1] == 0 and logits.grad[0, 0, 1, 1] > 0
