@@ -180,7 +180,9 @@ class CenterNetHead(BaseDenseHead):
         crowd = self.train_cfg['crowd']
         ignored = batch_gt_instances_ignore
         if ignored is not None and crowd == 'object':
-            fields = [set(gt.keys()) & set(ig.keys()) for gt, ig in zip(batch_gt_instances, ignored)]
+            fields = [
+                set(gt.keys()) & set(ig.keys()) for gt, ig in zip(batch_gt_instances, ignored)
+            ]
             batch_gt_instances = [
                 InstanceData.cat([_select(gt, keys), _select(ig, keys)]) if len(ig) else gt
                 for gt, ig, keys in zip(batch_gt_instances, ignored, fields)
@@ -294,9 +296,7 @@ def _select(instances: InstanceData, keys: set[str]) -> InstanceData:
     return InstanceData(**{key: instances[key] for key in sorted(keys)})
 
 
-def _grid_to_image(
-    metas: list[dict], stride: int, rescale: bool, like: Tensor
-) -> GridToImage:
+def _grid_to_image(metas: list[dict], stride: int, rescale: bool, like: Tensor) -> GridToImage:
     shifts = [(m['border'][2], m['border'][0]) if 'border' in m else (0, 0) for m in metas]
     scales = [m['scale_factor'][:2] if rescale else (1, 1) for m in metas]
     shift, scale = (

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+from centernet_plugin.datasets.transforms import RandomCropAffine
+from mmdet.structures.bbox import HorizontalBoxes
+
+
+def scene(height=120, width=160):
+    """White boxes on black; the truth about them survives any warp."""
+    image = np.zeros((height, width, 3), np.uint8)
+    boxes = np.array([[20, 30, 60, 70], [90, 10, 130, 50]], np.float32)
+    for x1, y1, x2, y2 in boxes.astype(int):
+        image[y1:y2, x1:x2] = 255
+    return dict(
+        img=image,
+        img_shape=image.shape[:2],
+        gt_bboxes=HorizontalBoxes(boxes),
+        gt_bboxes_labels=np.array([0, 1]),
+        gt_ignore_flags=np.array([False, True]),
+    )
+
+
+@pytest.mark.parametrize('flips', [(0, 0), (1, 0), (0, 1), (1, 1)])
+@pytest.mark.parametrize('base', ['longest', 'input'])
+def test_boxes_stay_on_their_objects(flips, base):
+    np.random.seed(0)
+    transform = RandomCropAffine(
+        size=(128, 96), flip_prob=flips[0], vertical_flip_prob=flips[1], scale_base=base
+    )
+    for _ in range(20):
+        results = transform(scene())
+        assert results['img'].shape == (96, 128, 3) and results['img_shape'] == (96, 128)
+        assert results['flip'] == any(flips)
+        seen = np.zeros((96, 128))
+        for x1, y1, x2, y2 in results['gt_bboxes'].tensor.numpy():
+            low, high = np.clip([[x1, y1], [x2, y2]], 0, [128, 96]).round().astype(int)
+            seen[low[1] : high[1], low[0] : high[0]] = 255
+        # One pixel around the edges is interpolation, and mirrored edges move by one pixel.
+        differs = np.abs(seen - results['img'][..., 0]) > 128
+        assert differs.sum() <= 0.02 * differs.size + 3 * (seen > 0).any() * 96
+
+
+def test_without_boxes_and_with_none_left():
+    results = scene()
+    for key in ('gt_bboxes', 'gt_bboxes_labels', 'gt_ignore_flags'):
+        results.pop(key)
+    assert RandomCropAffine(size=(64, 64))(results)['img'].shape == (64, 64, 3)
+    results = scene()
+    results['gt_bboxes'] = HorizontalBoxes(np.zeros((0, 4), np.float32))
+    results['gt_bboxes_labels'] = np.zeros(0, int)
+    results['gt_ignore_flags'] = np.zeros(0, bool)
+    assert len(RandomCropAffine(size=(64, 64))(results)['gt_bboxes']) == 0
+
+
+def test_instances_outside_are_dropped_together():
+    np.random.seed(1)
+    transform = RandomCropAffine(size=(64, 64), scale_base='input', scales=(0.6,), border=16)
+    counts = set()
+    for _ in range(40):
+        results = transform(scene())
+        n = len(results['gt_bboxes'])
+        assert n == len(results['gt_bboxes_labels']) == len(results['gt_ignore_flags'])
+        counts.add(n)
+    assert 0 in counts or 1 in counts
+
+
+def test_centre_keeps_from_the_border():
+    np.random.seed(0)
+    transform = RandomCropAffine()
+    draws = np.array([transform._draw(640, 300)[0] for _ in range(300)])
+    assert draws[:, 0].min() >= 128 and draws[:, 0].max() < 300 - 128
+    assert draws[:, 1].min() >= 128 and draws[:, 1].max() < 640 - 128
+    draws = np.array([transform._draw(200, 257)[0] for _ in range(300)])
+    assert draws[:, 0].min() >= 128 and draws[:, 1].min() >= 64
+    assert (np.array([transform._draw(1, 1)[0] for _ in range(3)]) == 0).all()
+
+
+def test_same_seed_same_picture():
+    pictures = []
+    for _ in range(2):
+        np.random.seed(3)
+        pictures.append(RandomCropAffine(size=(64, 64))(scene())['img'])
+    np.testing.assert_array_equal(*pictures)
+
+
+def test_unknown_base():
+    with pytest.raises(ValueError, match='longest'):
+        RandomCropAffine(scale_base='shortest')

@@ -1,0 +1,56 @@
+from types import SimpleNamespace
+
+import pytest
+import torch
+from centernet_plugin.engine import SanityCheckHook
+from centernet_plugin.errors import UserInputError
+from centernet_plugin.models import CenterNetHead
+from torch import nn
+
+
+class Model(nn.Module):
+    def __init__(self, num_classes=3):
+        super().__init__()
+        self.backbone = nn.Conv2d(3, 8, 3)
+        self.bbox_head = CenterNetHead(num_classes=num_classes, in_channels=8, feat_channels=4)
+
+
+def runner(num_classes, classes):
+    loader = SimpleNamespace(dataset=SimpleNamespace(metainfo=dict(classes=classes)))
+    return SimpleNamespace(
+        model=Model(num_classes),
+        train_dataloader=loader,
+        val_dataloader=loader,
+        test_dataloader=loader,
+    )
+
+
+@pytest.mark.parametrize('phase', ['train', 'val', 'test'])
+def test_number_of_classes(phase):
+    check = getattr(SanityCheckHook(), f'before_{phase}')
+    check(runner(2, ('cat', 'dog')))
+    with pytest.raises(UserInputError, match='bbox_head.num_classes is 3, but the .* set has 2'):
+        check(runner(3, ('cat', 'dog')))
+
+
+def test_checkpoint_of_another_architecture():
+    hook, target = SanityCheckHook(), runner(3, 'abc')
+    hook.after_load_checkpoint(target, dict(state_dict=Model(3).state_dict()))
+    wrapped = {f'module.{name}': value for name, value in Model(3).state_dict().items()}
+    hook.after_load_checkpoint(target, wrapped)
+    other = nn.ModuleDict(dict(backbone=nn.Conv2d(3, 16, 3))).state_dict()
+    with pytest.raises(UserInputError, match="another architecture .* 'backbone.weight'"):
+        hook.after_load_checkpoint(target, dict(state_dict=other))
+
+
+def test_fine_tuning_with_other_classes_is_allowed():
+    SanityCheckHook().after_load_checkpoint(
+        runner(3, 'abc'), dict(state_dict=Model(20).state_dict())
+    )
+
+
+def test_empty_checkpoint():
+    with pytest.raises(UserInputError, match='0 of'):
+        SanityCheckHook().after_load_checkpoint(
+            runner(3, 'abc'), dict(state_dict={'x': torch.ones(1)})
+        )
