@@ -1,0 +1,246 @@
+"""The surroundings: mmcv without compiled operators, checkpoints, versions."""
+
+import pickle
+import subprocess
+import sys
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config.utils import MODULE2PACKAGE
+from mmengine.logging import HistoryBuffer
+
+import centernet_plugin
+from centernet_plugin.compat import __main__ as command
+from centernet_plugin.compat import checkpoint, ext, versions
+
+COMPAT = Path(centernet_plugin.__file__).parent / 'compat'
+WITHOUT_OPERATORS = Path(sys.modules['mmcv._ext'].__file__).suffix == '.py'
+LOAD_EXT = f"""
+import importlib.util, sys, types
+spec = importlib.util.spec_from_file_location('ext', {str(COMPAT / 'ext.py')!r})
+ext = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(ext)
+"""
+
+
+def python(code, path=None):
+    """Run code in a process of its own, with ``path`` first on the import path."""
+    where = f'import sys; sys.path.insert(0, {str(path or COMPAT.parents[1])!r})\n'
+    return subprocess.run(
+        [sys.executable, '-W', 'error::RuntimeWarning', '-c', where + code],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.fixture
+def fake_mmcv(tmp_path):
+    """Folder of an ``mmcv`` package without operators."""
+    folder = tmp_path / 'mmcv'
+    folder.mkdir()
+    (folder / '__init__.py').write_text('')
+    return folder
+
+
+def test_placeholder_in_memory(fake_mmcv):
+    code = """
+assert ext.install() and not ext.install()
+import importlib, importlib.util, mmcv
+module = importlib.import_module('mmcv._ext')
+assert mmcv._ext is module and importlib.util.find_spec('mmcv._ext') is not None
+if sys.version_info < (3, 12):
+    import pkgutil
+    assert pkgutil.find_loader('mmcv._ext') is not None
+assert hasattr(module, 'nms') and hasattr(module, 'carafe_forward')
+assert not hasattr(module, '__path__')
+module.carafe_forward(1, channels=2)
+"""
+    result = python(LOAD_EXT + code, fake_mmcv.parent)
+    assert result.stderr.splitlines()[-1].startswith("RuntimeError: mmcv operator 'carafe_forward'")
+    assert 'install an mmcv with compiled operators' in result.stderr
+
+
+def test_existing_ext_is_not_hidden(fake_mmcv):
+    (fake_mmcv / '_ext.py').write_text('answer = 42')
+    code = 'assert not ext.install()\nimport mmcv._ext\nassert mmcv._ext.answer == 42'
+    result = python(LOAD_EXT + code, fake_mmcv.parent)
+    assert result.returncode == 0, result.stderr
+
+
+def test_late_import_is_said(fake_mmcv):
+    code = "sys.modules['mmdet.models.layers'] = types.ModuleType('x')\next.install()"
+    result = python(LOAD_EXT + code, fake_mmcv.parent)
+    assert 'mmdet.models was imported before centernet_plugin' in result.stderr
+
+
+def test_written_placeholder_needs_nothing_of_ours(fake_mmcv):
+    ext.write(fake_mmcv)
+    code = """
+import importlib.abc
+class Uninstalled(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == 'centernet_plugin':
+            raise ModuleNotFoundError(name, name=name)
+sys.meta_path.insert(0, Uninstalled())
+import mmcv._ext
+mmcv._ext.nms(None, None, 0.5, 0)
+"""
+    result = python('import sys\n' + code, fake_mmcv.parent)
+    assert result.stderr.splitlines()[-1].startswith("RuntimeError: mmcv operator 'nms'")
+
+
+def test_write_status_remove(fake_mmcv, capsys):
+    def run(action):
+        status = command.main([action], fake_mmcv)
+        return status, capsys.readouterr().out
+
+    assert 'no placeholder' in run('--status')[1]
+    assert 'nothing to remove' in run('--remove')[1]
+    assert run('--write') == (0, f'written: {fake_mmcv / "_ext.py"}\n')
+    assert run('--write')[0] == 0  # again, as after an upgrade
+    assert 'is written' in run('--status')[1]
+    assert run('--remove') == (0, f'removed: {fake_mmcv / "_ext.py"}\n')
+    assert [path.name for path in fake_mmcv.iterdir()] == ['__init__.py']
+
+
+@pytest.mark.parametrize('name', ['_ext.py', f'_ext{EXTENSION_SUFFIXES[0]}'])
+def test_files_of_others_stay(fake_mmcv, name, capsys):
+    other = fake_mmcv / name
+    other.write_bytes(b'not ours')
+    assert command.main(['--write'], fake_mmcv) == 2
+    assert 'operators of its own' in capsys.readouterr().err
+    assert command.main(['--remove'], fake_mmcv) == 0
+    assert command.main(['--status'], fake_mmcv) == 0
+    assert 'operators of its own' in capsys.readouterr().out
+    assert other.read_bytes() == b'not ours'
+
+
+def test_placeholder_is_removed_from_behind_compiled_operators(fake_mmcv):
+    ext.write(fake_mmcv)
+    compiled = fake_mmcv / f'_ext{EXTENSION_SUFFIXES[0]}'
+    compiled.write_bytes(b'')
+    assert ext.find(fake_mmcv) == ('compiled', compiled)
+    assert ext.remove(fake_mmcv) == fake_mmcv / '_ext.py'
+    assert compiled.exists()
+
+
+def test_command_runs_without_warning():
+    code = "import runpy; sys.argv = ['compat', '--status']; "
+    result = python(code + "runpy.run_module('centernet_plugin.compat', run_name='__main__')")
+    assert result.returncode == 0, result.stderr
+    assert 'operators' in result.stdout
+
+
+@pytest.mark.skipif(not WITHOUT_OPERATORS, reason='mmcv has compiled operators')
+def test_mmcv_functions_on_the_placeholder():
+    from mmcv.ops import batched_nms, roi_align, soft_nms
+
+    boxes = torch.tensor([[0, 0, 10, 10], [1, 0, 10, 10.0], [50, 50, 60, 60]])
+    scores = torch.tensor([0.5, 0.6, 0.7])
+    cfg = dict(type='nms', iou_threshold=0.5)
+    assert batched_nms(boxes, scores, torch.tensor([0, 0, 0]), cfg)[1].tolist() == [2, 1]
+    assert batched_nms(boxes, scores, torch.tensor([0, 1, 0]), cfg)[1].tolist() == [2, 1, 0]
+    dets, index = soft_nms(boxes, scores, 0.5, method='linear')
+    assert index.tolist() == [2, 1, 0]
+    assert dets[:, 4].tolist() == pytest.approx([0.7, 0.6, 0.05])
+    dets, index = soft_nms(boxes.numpy(), scores.numpy(), 0.5, min_score=0.1)
+    assert index.tolist() == [2, 1] and dets.shape == (2, 5)
+    with pytest.raises(RuntimeError, match="mmcv operator 'roi_align_forward' is not compiled"):
+        roi_align(torch.rand(1, 1, 4, 4), torch.rand(1, 5), (2, 2))
+
+
+weights_only = pytest.mark.skipif(
+    checkpoint._before_weights_only(), reason='torch.load loads everything before 2.6'
+)
+
+
+@weights_only
+def test_checkpoint_of_a_runner(tmp_path):
+    history = HistoryBuffer([1.0, 2.0], [1, 1])
+    saved = {
+        'state_dict': {'a': torch.ones(2)},
+        'message_hub': {'log_scalars': {'loss': history}, 'seed': np.int64(3)},
+        'meta': {'scalar': np.float64(0.5), 'palette': np.ones((2, 3), np.uint8)},
+    }
+    torch.save(saved, tmp_path / 'saved.pth')
+    with torch.serialization.safe_globals(checkpoint.safe_globals()):
+        loaded = torch.load(tmp_path / 'saved.pth', weights_only=True)
+    assert loaded['message_hub']['log_scalars']['loss'].mean() == 1.5
+    assert loaded['meta']['palette'].shape == (2, 3)
+
+
+@weights_only
+def test_mmengine_loads_its_checkpoints(tmp_path):
+    from mmengine.runner import CheckpointLoader
+
+    torch.save({'message_hub': HistoryBuffer([1.0], [1])}, tmp_path / 'saved.pth')
+    loaded = CheckpointLoader.load_checkpoint(str(tmp_path / 'saved.pth'), map_location='cpu')
+    assert loaded['message_hub'].current() == 1.0
+
+
+class Attack:
+    """Pickles as ``getattr(HistoryBuffer, '__init__')``, a first step to anything."""
+
+    def __reduce__(self):
+        return getattr, (HistoryBuffer, '__init__')
+
+
+@weights_only
+def test_getattr_is_not_let_through(tmp_path):
+    torch.save(Attack(), tmp_path / 'saved.pth')
+    allowed = torch.serialization.safe_globals(checkpoint.safe_globals())
+    with allowed, pytest.raises(pickle.UnpicklingError, match='__init__'):
+        torch.load(tmp_path / 'saved.pth', weights_only=True)
+
+
+ONEDL = dict(torch='2.13.0+cpu', mmengine='0.10.12', mmcv='2.3.6', mmdet='3.5.1')
+UPSTREAM = dict(torch='2.13.0', mmengine='0.10.7', mmcv='2.1.0', mmdet='3.3.0')
+
+
+@pytest.mark.parametrize('found', [ONEDL, UPSTREAM])
+def test_supported_versions(found):
+    assert versions.complaint_about(found) is None
+
+
+@pytest.mark.parametrize(
+    ('found', 'message'),
+    [
+        (UPSTREAM | dict(mmcv='2.2.0'), 'mmcv is 2.2.0, but mmdet 3.3.0 needs mmcv < 2.2'),
+        (UPSTREAM | dict(mmdet='2.28.0'), 'mmdet is 2.28.0, but must be >= 3.3 and < 4.0'),
+        (ONEDL | dict(mmcv=None), 'mmcv is not installed'),
+        (ONEDL | dict(torch='1.13.1'), 'torch is 1.13.1, but must be >= 2.0'),
+    ],
+)
+def test_unsupported_versions(found, message):
+    complaint = versions.complaint_about(found)
+    assert complaint.startswith(message)
+    assert 'onedl-mmdetection==' in complaint and 'mmcv-lite==' in complaint
+
+
+def test_missing_package_is_one_message(tmp_path):
+    code = """
+import importlib.abc
+class Uninstalled(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == 'mmcv':
+            raise ModuleNotFoundError(name, name=name)
+sys.meta_path.insert(0, Uninstalled())
+import centernet_plugin
+"""
+    result = python(code)
+    assert 'RuntimeError: mmcv is not installed.' in result.stderr
+    assert 'During handling' not in result.stderr
+
+
+def test_scope_of_configs():
+    assert MODULE2PACKAGE['centernet_plugin'] == 'centernet_plugin'
+
+
+def test_setup_again_changes_nothing():
+    before = sys.modules['mmcv._ext']
+    centernet_plugin.compat.setup()
+    assert sys.modules['mmcv._ext'] is before
