@@ -1,9 +1,10 @@
-from .draw import class_color, draw_boxes, enlarge, overlay_heatmap
+from .draw import class_color, crop_heatmap, draw_boxes, enlarge, overlay_heatmap
 from .panel import contact_sheet, side_by_side
 
 __all__ = [
     'class_color',
     'contact_sheet',
+    'crop_heatmap',
     'draw_boxes',
     'enlarge',
     'overlay_heatmap',

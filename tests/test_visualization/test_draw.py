@@ -6,6 +6,7 @@ import pytest
 from centernet_plugin.visualization import (
     class_color,
     contact_sheet,
+    crop_heatmap,
     draw_boxes,
     enlarge,
     overlay_heatmap,
@@ -97,6 +98,18 @@ def test_heatmap_out_of_range_and_nan(image):
     assert out.shape == image.shape
     with pytest.raises(ValueError, match='heatmap must be'):
         overlay_heatmap(image, np.zeros(5))
+
+
+def test_crop_heatmap_keeps_what_shows_the_image():
+    heat = np.zeros((2, 8, 8), np.float32)
+    heat[1, 3, 2] = 1  # input pixels 8..12 x 12..16
+    whole = crop_heatmap(heat, dict(img_shape=(30, 28)))
+    assert whole.shape == (2, 30, 28)
+    assert np.unravel_index(whole[1].argmax(), whole[1].shape)[0] in range(12, 16)
+    part = crop_heatmap(heat, dict(img_shape=(32, 32), border=(4, 28, 6, 30)))
+    assert part.shape == (2, 24, 24)
+    y, x = np.unravel_index(part[1].argmax(), part[1].shape)
+    assert y in range(8, 12) and x in range(2, 6)
 
 
 def test_panel_and_threshold(image):

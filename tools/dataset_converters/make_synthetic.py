@@ -8,6 +8,15 @@ import json
 import sys
 from pathlib import Path
 
+try:
+    from centernet_plugin.engine import cli
+except ModuleNotFoundError as error:
+    if error.name != 'centernet_plugin':
+        raise
+    # Not installed: this is a checkout, and the package lies two folders above this script's.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    from centernet_plugin.engine import cli
+
 import cv2
 
 from centernet_plugin.datasets.synthetic import generate, statistics
@@ -68,8 +77,4 @@ def annotated_sheet(out: Path, count: int = 16):
 
 
 if __name__ == '__main__':
-    try:
-        main()
-    except UserInputError as error:
-        print(f'error: {error}', file=sys.stderr)
-        sys.exit(2)
+    sys.exit(cli.run(main))

@@ -1,0 +1,112 @@
+# The generated set of `make demo`: 400 images, from scratch, minutes on two CPU cores.
+_base_ = ['../_base_/models/centernet_r18.py', '../_base_/default_runtime.py']
+
+image_size = (160, 160)  # height, width
+num_train, num_val = 400, 100
+data_root = 'work_dirs/demo/data/'  # tools/demo.py makes the set and puts its own place here
+metainfo = dict(classes=('disc', 'box', 'star'))
+max_epochs = 30
+batch_size = 16
+
+model = dict(
+    # A quarter of the arithmetic of the full width.
+    backbone=dict(base_channels=32, init_cfg=None),
+    neck=dict(in_channels=256, deconv_channels=(128, 64, 64)),
+    bbox_head=dict(
+        num_classes=3,
+        in_channels=64,
+        loss_heatmap=dict(type='centernet_plugin.HeatmapFocalLoss', clamp=None),
+    ),
+    train_cfg=dict(crowd='ignore', neighbours=1),
+    test_cfg=dict(clip=True),
+)
+
+meta_keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='mmdet.LoadAnnotations', with_bbox=True),
+    # The window stays near the middle, so that few objects fall off the input.
+    dict(
+        type='centernet_plugin.RandomCropAffine',
+        size=image_size[::-1],
+        scale_base='input',
+        scales=(0.8, 0.9, 1.0, 1.1, 1.2),
+        border=64,
+        vertical_flip_prob=0.5,
+    ),
+    dict(type='centernet_plugin.PaperColorJitter', strength=0.2),
+    dict(type='mmdet.PackDetInputs', meta_keys=meta_keys),
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='mmdet.Resize', scale=image_size[::-1], keep_ratio=True),
+    dict(type='mmdet.LoadAnnotations', with_bbox=True),
+    dict(type='mmdet.PackDetInputs', meta_keys=meta_keys),
+]
+
+train_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=0,  # a process for loading would take its time from the network's
+    persistent_workers=False,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='centernet_plugin.CocoDataset',
+        data_root=data_root,
+        metainfo=metainfo,
+        ann_file='annotations/instances_train.json',
+        data_prefix=dict(img='train/'),
+        filter_cfg=dict(filter_empty_gt=False),
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    batch_size=10,
+    num_workers=0,
+    persistent_workers=False,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='centernet_plugin.CocoDataset',
+        data_root=data_root,
+        metainfo=metainfo,
+        ann_file='annotations/instances_val.json',
+        data_prefix=dict(img='val/'),
+        test_mode=True,
+        pipeline=test_pipeline,
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(
+    type='mmdet.CocoMetric',
+    ann_file=data_root + 'annotations/instances_val.json',
+    metric='bbox',
+    classwise=True,
+)
+test_evaluator = val_evaluator
+
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=2e-3, weight_decay=1e-2),
+    clip_grad=dict(max_norm=35),
+)
+# 400 // 16 = 25 iterations per epoch.
+param_scheduler = [
+    dict(
+        type='OneCycleLR',
+        eta_max=2e-3,
+        pct_start=0.2,
+        by_epoch=True,
+        begin=0,
+        end=max_epochs,
+        total_steps=max_epochs,
+        convert_to_iter_based=True,
+    )
+]
+# No validation on the way: it would cost time, and choosing an epoch by it would flatter the result.
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=10_000)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+default_hooks = dict(
+    logger=dict(interval=25),
+    checkpoint=dict(interval=1, max_keep_ckpts=1, save_best=None),
+)
