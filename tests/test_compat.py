@@ -158,8 +158,18 @@ weights_only = pytest.mark.skipif(
 )
 
 
+@pytest.fixture
+def allowed():
+    """Our globals for one test; torch's context manager would take those of ``setup`` away."""
+    before = torch.serialization.get_safe_globals()
+    torch.serialization.add_safe_globals(checkpoint.safe_globals())
+    yield
+    torch.serialization.clear_safe_globals()
+    torch.serialization.add_safe_globals(before)
+
+
 @weights_only
-def test_checkpoint_of_a_runner(tmp_path):
+def test_checkpoint_of_a_runner(tmp_path, allowed):
     history = HistoryBuffer([1.0, 2.0], [1, 1])
     saved = {
         'state_dict': {'a': torch.ones(2)},
@@ -167,8 +177,7 @@ def test_checkpoint_of_a_runner(tmp_path):
         'meta': {'scalar': np.float64(0.5), 'palette': np.ones((2, 3), np.uint8)},
     }
     torch.save(saved, tmp_path / 'saved.pth')
-    with torch.serialization.safe_globals(checkpoint.safe_globals()):
-        loaded = torch.load(tmp_path / 'saved.pth', weights_only=True)
+    loaded = torch.load(tmp_path / 'saved.pth', weights_only=True)
     assert loaded['message_hub']['log_scalars']['loss'].mean() == 1.5
     assert loaded['meta']['palette'].shape == (2, 3)
 
@@ -190,10 +199,9 @@ class Attack:
 
 
 @weights_only
-def test_getattr_is_not_let_through(tmp_path):
+def test_getattr_is_not_let_through(tmp_path, allowed):
     torch.save(Attack(), tmp_path / 'saved.pth')
-    allowed = torch.serialization.safe_globals(checkpoint.safe_globals())
-    with allowed, pytest.raises(pickle.UnpicklingError, match='__init__'):
+    with pytest.raises(pickle.UnpicklingError, match='__init__'):
         torch.load(tmp_path / 'saved.pth', weights_only=True)
 
 
