@@ -298,7 +298,7 @@ def _select(instances: InstanceData, keys: set[str]) -> InstanceData:
 
 def _grid_to_image(metas: list[dict], stride: int, rescale: bool, like: Tensor) -> GridToImage:
     shifts = [(m['border'][2], m['border'][0]) if 'border' in m else (0, 0) for m in metas]
-    scales = [m['scale_factor'][:2] if rescale else (1, 1) for m in metas]
+    scales = [m.get('scale_factor', (1, 1))[:2] if rescale else (1, 1) for m in metas]
     shift, scale = (
         torch.tensor([[float(v) for v in pair] for pair in pairs], device=like.device)[:, None]
         for pairs in (shifts, scales)
