@@ -30,7 +30,12 @@ def __getattr__(name):
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
 
     def missing(*args, **kwargs):
-        raise RuntimeError(_sentence(name))
+        raise RuntimeError(
+            f'mmcv operator {name!r} is not compiled in this environment, where a placeholder of '
+            'centernet_plugin stands in for them with nms and softnms only; install an mmcv with '
+            'compiled operators to use it '
+            '(https://mmcv.readthedocs.io/en/latest/get_started/installation.html)'
+        )
 
     missing.__name__ = name
     return missing
@@ -43,13 +48,8 @@ def _centernet_plugin(name):
     except ModuleNotFoundError as error:
         if error.name != 'centernet_plugin':
             raise
-        raise RuntimeError(_sentence(name)) from error
-
-
-def _sentence(name):
-    return (
-        f'mmcv operator {name!r} is not compiled in this environment, where a placeholder of '
-        'centernet_plugin stands in for them with nms and softnms only; install an mmcv with '
-        'compiled operators to use it '
-        '(https://mmcv.readthedocs.io/en/latest/get_started/installation.html)'
-    )
+        raise RuntimeError(
+            f'mmcv operator {name!r} is not compiled in this environment, and centernet_plugin, '
+            'which computed it in PyTorch, is no longer installed; install it again, or an mmcv '
+            'with compiled operators'
+        ) from error
