@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-import centernet_plugin  # noqa: F401
 import numpy as np
 import pytest
+
+import centernet_plugin  # noqa: F401
 
 DATA = Path(__file__).parent / 'data'
 

@@ -1,6 +1,6 @@
 # Blood cells (BCCD): 205 training images of 640 x 480, from scratch, 24 epochs, 256 x 256 crops.
 _base_ = './centernet_r18_8xb16-warp512-140e_coco.py'
-data_root = 'data/bccd/'
+data_root = '{{$BCCD_ROOT:data/bccd}}/'
 metainfo = dict(
     classes=('RBC', 'WBC', 'Platelets'), palette=[(220, 60, 60), (90, 60, 220), (60, 180, 90)]
 )

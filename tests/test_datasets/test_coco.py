@@ -3,6 +3,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+
 from centernet_plugin.datasets import CocoDataset
 from centernet_plugin.errors import UserInputError
 

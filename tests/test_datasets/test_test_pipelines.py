@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from centernet_plugin.models import CenterNetHead
 from mmdet.registry import TRANSFORMS
+
+from centernet_plugin.models import CenterNetHead
 
 KEYS = ('img_path', 'ori_shape', 'img_shape', 'scale_factor', 'border')
 STATISTICS = dict(mean=[0, 0, 0], std=[1, 1, 1], to_rgb=True)

@@ -2,10 +2,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import nn
+
 from centernet_plugin.engine import SanityCheckHook
 from centernet_plugin.errors import UserInputError
 from centernet_plugin.models import CenterNetHead
-from torch import nn
 
 
 class Model(nn.Module):

@@ -95,7 +95,7 @@ class Branch(metaclass=ABCMeta):
         target = self.target(targets).to(values.dtype)
         return self.loss_module(values, target, weight=weight, avg_factor=avg_factor)
 
-    def refine(self, values: Tensor, peaks: Peaks) -> None:
+    def refine(self, values: Tensor, peaks: Peaks) -> None:  # noqa: B027  optional
         """Improve ``peaks.centers`` in place, before any branch decodes. Most have nothing to do.
 
         Args:

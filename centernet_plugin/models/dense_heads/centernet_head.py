@@ -180,12 +180,8 @@ class CenterNetHead(BaseDenseHead):
         crowd = self.train_cfg['crowd']
         ignored = batch_gt_instances_ignore
         if ignored is not None and crowd == 'object':
-            fields = [
-                set(gt.keys()) & set(ig.keys()) for gt, ig in zip(batch_gt_instances, ignored)
-            ]
             batch_gt_instances = [
-                InstanceData.cat([_select(gt, keys), _select(ig, keys)]) if len(ig) else gt
-                for gt, ig, keys in zip(batch_gt_instances, ignored, fields)
+                _join(gt, ig) for gt, ig in zip(batch_gt_instances, ignored, strict=True)
             ]
         return build_targets(
             batch_gt_instances,
@@ -292,8 +288,12 @@ def _options(name: str, given: dict | None, **defaults) -> dict:
     return defaults | given
 
 
-def _select(instances: InstanceData, keys: set[str]) -> InstanceData:
-    return InstanceData(**{key: instances[key] for key in sorted(keys)})
+def _join(instances: InstanceData, others: InstanceData | None) -> InstanceData:
+    """All instances, with the fields that both have."""
+    if others is None or len(others) == 0:
+        return instances
+    keys = sorted(set(instances.keys()) & set(others.keys()))
+    return InstanceData.cat([InstanceData(**{k: x[k] for k in keys}) for x in (instances, others)])
 
 
 def _grid_to_image(metas: list[dict], stride: int, rescale: bool, like: Tensor) -> GridToImage:

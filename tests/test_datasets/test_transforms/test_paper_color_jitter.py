@@ -1,6 +1,7 @@
 import cv2
 import numpy as np
 import pytest
+
 from centernet_plugin.datasets.transforms import PaperColorJitter
 from centernet_plugin.datasets.transforms.paper_color_jitter import (
     EIGENVALUES,

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from centernet_plugin.datasets.transforms import FixResAffine, KeepResPad
 
 

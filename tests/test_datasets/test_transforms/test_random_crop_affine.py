@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from centernet_plugin.datasets.transforms import RandomCropAffine
 from mmdet.structures.bbox import HorizontalBoxes
+
+from centernet_plugin.datasets.transforms import RandomCropAffine
 
 
 def scene(height=120, width=160):

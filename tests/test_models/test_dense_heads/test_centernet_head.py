@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from centernet_plugin.models import CenterNetHead, OffsetBranch, SizeBranch
-from centernet_plugin.models.functional.targets import CenterTargets
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
+
+from centernet_plugin.models import CenterNetHead, OffsetBranch, SizeBranch
+from centernet_plugin.models.functional.targets import CenterTargets
 
 
 def make_head(**kwargs):
@@ -86,7 +87,7 @@ def test_encode_decode_round_trip():
     results = head.predict_by_feat(
         (perfect_maps(head, samples, (16, 24)),), [s.metainfo for s in samples]
     )
-    for result, truth in zip(results, samples):
+    for result, truth in zip(results, samples, strict=True):
         truth = truth.gt_instances
         found = result[result.scores > 0.5]
         order = found.labels.argsort()

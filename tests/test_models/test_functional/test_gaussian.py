@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
+
 from centernet_plugin.models.functional.gaussian import draw_heatmap, gaussian_radius
 
 
@@ -50,7 +51,8 @@ def test_heatmap_equals_a_loop_over_objects():
     plane = torch.randint(planes, (count,), generator=generator)
     weight = (torch.rand(count, generator=generator) > 0.2).float()
     expected = np.zeros((planes, height, width))
-    for (x, y), r, p, w in zip(centers.tolist(), radii.tolist(), plane.tolist(), weight.tolist()):
+    columns = (centers.tolist(), radii.tolist(), plane.tolist(), weight.tolist())
+    for (x, y), r, p, w in zip(*columns, strict=True):
         sigma = (2 * r + 1) / 6
         for v in range(height):
             for u in range(width):

@@ -1,5 +1,6 @@
 import cv2
 import numpy as np
+
 from centernet_plugin.models.functional.geometry import (
     affine_matrix,
     transform_boxes,

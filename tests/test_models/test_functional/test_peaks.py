@@ -1,4 +1,5 @@
 import torch
+
 from centernet_plugin.models.functional.peaks import find_peaks, gather_cells
 
 

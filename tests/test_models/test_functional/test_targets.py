@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 import torch
-from centernet_plugin.models.functional.targets import build_targets, clip_to_map
 from mmdet.structures.bbox import HorizontalBoxes
 from mmengine.structures import InstanceData
+
+from centernet_plugin.models.functional.targets import build_targets, clip_to_map
 
 
 def instances(boxes, labels, **fields):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+
 from centernet_plugin.models.losses import HeatmapFocalLoss, heatmap_focal_loss
 
 
