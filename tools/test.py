@@ -2,22 +2,22 @@
 
 import argparse
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
-try:
-    from centernet_plugin.engine import cli
-except ModuleNotFoundError as error:
-    if error.name != 'centernet_plugin':
-        raise
+if find_spec('centernet_plugin') is None:
     # Not installed: this is a checkout, and the package lies beside the folder of this script.
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+try:  # before mmdet, for which this supplies what is missing
     from centernet_plugin.engine import cli
+except RuntimeError as error:  # an unsupported version of something; the message says which
+    sys.exit(f'error: {error}')
 
-from mmdet.engine.hooks.utils import trigger_visualization_hook
-from mmdet.evaluation import DumpDetResults
-from mmengine.config import Config, ConfigDict
+from mmdet.engine.hooks.utils import trigger_visualization_hook  # noqa: E402
+from mmdet.evaluation import DumpDetResults  # noqa: E402
+from mmengine.config import Config, ConfigDict  # noqa: E402
 
-from centernet_plugin.errors import UserInputError
+from centernet_plugin.errors import UserInputError  # noqa: E402
 
 CHECK = 'centernet_plugin.SanityCheckHook'
 

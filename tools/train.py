@@ -2,18 +2,18 @@
 
 import argparse
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
-try:
-    from centernet_plugin.engine import cli
-except ModuleNotFoundError as error:
-    if error.name != 'centernet_plugin':
-        raise
+if find_spec('centernet_plugin') is None:
     # Not installed: this is a checkout, and the package lies beside the folder of this script.
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+try:
     from centernet_plugin.engine import cli
+except RuntimeError as error:  # an unsupported version of something; the message says which
+    sys.exit(f'error: {error}')
 
-from centernet_plugin.errors import UserInputError
+from centernet_plugin.errors import UserInputError  # noqa: E402
 
 
 def parse_args() -> argparse.Namespace:

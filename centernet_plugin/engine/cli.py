@@ -4,6 +4,7 @@ import argparse
 import os
 import os.path as osp
 import pickle
+import re
 import sys
 from collections.abc import Callable, Iterator
 
@@ -92,10 +93,11 @@ def run(main: Callable[[], None]) -> int:
     """
     try:
         main()
-    except KeyboardInterrupt:
-        print('Interrupted; --resume goes on from the latest checkpoint.', file=sys.stderr)
-        return INTERRUPTED
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
+        # An interrupt amid torch.save ends as another exception.
+        if any(isinstance(link, KeyboardInterrupt) for link in _chain(error)):
+            print('Interrupted; --resume goes on from the latest checkpoint.', file=sys.stderr)
+            return INTERRUPTED
         sentence = explain(error)
         if sentence is None:
             raise
@@ -116,7 +118,10 @@ def explain(error: BaseException) -> str | None:
             return f"'{innermost.filename}' does not exist"
         return _message(innermost)
     if isinstance(error, (pickle.UnpicklingError, EOFError)) or 'PytorchStreamReader' in str(error):
-        return f'the checkpoint is not readable ({str(error).splitlines()[0] or "empty file"})'
+        return f'the checkpoint is not readable ({(str(error) or "empty file").splitlines()[0]})'
+    image = re.match('failed to load image: (.+)', _message(error))
+    if image:  # mmcv's LoadImageFromFile
+        return f"image '{image.group(1)}' is not readable"
     return None
 
 
