@@ -31,6 +31,8 @@ class ModulatedDeformConv2d(nn.Module):
         deform_groups (int): groups of input channels with offsets and mask of their own.
         bias (bool): whether the output has a bias. Published checkpoints have one, even
             before a batch norm.
+        backend (str): ``'torch'``: :func:`modulated_deform_conv2d`, everywhere. ``'mmcv'``: mmcv's
+            compiled operator, where there is one.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class ModulatedDeformConv2d(nn.Module):
         groups: int = 1,
         deform_groups: int = 1,
         bias: bool = True,
+        backend: str = 'torch',
     ) -> None:
         super().__init__()
         for name, count in (('groups', groups), ('deform_groups', deform_groups)):
@@ -51,6 +54,9 @@ class ModulatedDeformConv2d(nn.Module):
                 raise ValueError(f'in_channels={in_channels} cannot be divided by {name}={count}')
         if out_channels % groups:
             raise ValueError(f'out_channels={out_channels} cannot be divided by groups={groups}')
+        if backend not in ('torch', 'mmcv'):
+            raise ValueError(f"backend is 'torch' or 'mmcv', not {backend!r}")
+        self.backend = backend
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.kernel_size = _pair(kernel_size)
@@ -88,7 +94,10 @@ class ModulatedDeformConv2d(nn.Module):
         out = self.conv_offset(x)
         count = out.shape[1] // 3
         offset, mask = out.split((2 * count, count), dim=1)
-        return modulated_deform_conv2d(
+        convolve = modulated_deform_conv2d
+        if self.backend == 'mmcv':
+            from mmcv.ops import modulated_deform_conv2d as convolve
+        return convolve(
             x,
             offset,
             mask.sigmoid(),
@@ -106,7 +115,7 @@ class ModulatedDeformConv2d(nn.Module):
             f'{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, '
             f'stride={self.stride}, padding={self.padding}, dilation={self.dilation}, '
             f'groups={self.groups}, deform_groups={self.deform_groups}, '
-            f'bias={self.bias is not None}'
+            f'bias={self.bias is not None}, backend={self.backend!r}'
         )
 
 

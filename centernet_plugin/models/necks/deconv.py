@@ -21,6 +21,7 @@ class CenterNetDeconvNeck(BaseModule):
         in_channels (int): channels of the last feature map.
         deconv_channels (tuple[int, ...]): output channels of every step.
         use_dcn (bool): whether a deformable convolution goes before each step.
+        dcn_backend (str): ``'torch'`` or ``'mmcv'``, see ``ModulatedDeformConv2d``.
         init_cfg (dict | list[dict], optional): replaces the published initialisation, which is
             that of the original code: plain, weights N(0, 0.001); deformable, bilinear weights
             in output channel 0 of each transposed convolution and PyTorch's default in the rest.
@@ -32,6 +33,7 @@ class CenterNetDeconvNeck(BaseModule):
         in_channels: int,
         deconv_channels: tuple[int, ...] = (256, 256, 256),
         use_dcn: bool = False,
+        dcn_backend: str = 'torch',
         init_cfg: dict | list | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
@@ -43,7 +45,9 @@ class CenterNetDeconvNeck(BaseModule):
         layers = []
         for channels in deconv_channels:
             if use_dcn:
-                layers += _normed(ModulatedDeformConv2d(in_channels, channels, 3, padding=1))
+                layers += _normed(
+                    ModulatedDeformConv2d(in_channels, channels, padding=1, backend=dcn_backend)
+                )
                 in_channels = channels
             layers += _normed(
                 nn.ConvTranspose2d(in_channels, channels, 4, stride=2, padding=1, bias=False)

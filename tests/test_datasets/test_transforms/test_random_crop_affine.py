@@ -86,3 +86,19 @@ def test_same_seed_same_picture():
 def test_unknown_base():
     with pytest.raises(ValueError, match='longest'):
         RandomCropAffine(scale_base='shortest')
+
+
+def test_flip_is_the_published_one(monkeypatch):
+    """The image is mirrored, the window's centre and the box edges go to W - 1 - x."""
+    transform = RandomCropAffine(size=(80, 80))
+    plain = scene(80, 80)
+    draw = (np.array([40, 40], np.float32), 80.0, True, False)
+    monkeypatch.setattr(transform, '_draw', lambda height, width: draw)
+    before = plain['gt_bboxes'].tensor.numpy().copy()
+    image = plain['img'].copy()
+    out = transform(plain)
+    # The centre moves to 80 - 40 - 1 = 39, so the mirrored picture lies one pixel to the right.
+    np.testing.assert_array_equal(out['img'][:, 1:], image[:, ::-1][:, :-1])
+    x1, y1, x2, y2 = before[0]
+    expected = [79 - x2 + 1, y1, 79 - x1 + 1, y2]
+    np.testing.assert_allclose(out['gt_bboxes'].tensor[0].numpy(), expected, atol=1e-4)

@@ -240,3 +240,18 @@ def test_wrong_shapes_are_named():
         modulated_deform_conv2d(x, offset, mask, weight, deform_groups=3)
     with pytest.raises(ValueError, match='groups=3'):
         ModulatedDeformConv2d(4, 6, groups=3)
+
+
+def test_mmcv_is_asked_for_by_name():
+    """Without compiled operators the placeholder says what is missing, not a crash."""
+    layer = ModulatedDeformConv2d(4, 4, padding=1, backend='mmcv')
+    x = torch.rand(1, 4, 5, 5)
+    try:
+        out = layer(x)
+    except (RuntimeError, ImportError) as error:
+        assert 'modulated_deform_conv_forward' in str(error)
+    else:
+        layer.backend = 'torch'
+        assert torch.allclose(out, layer(x), atol=1e-4)
+    with pytest.raises(ValueError, match="'torch' or 'mmcv'"):
+        ModulatedDeformConv2d(4, 4, backend='cuda')
