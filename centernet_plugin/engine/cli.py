@@ -118,7 +118,10 @@ def explain(error: BaseException) -> str | None:
             return f"'{innermost.filename}' does not exist"
         return _message(innermost)
     if isinstance(error, (pickle.UnpicklingError, EOFError)) or 'PytorchStreamReader' in str(error):
-        return f'the checkpoint is not readable ({(str(error) or "empty file").splitlines()[0]})'
+        # torch's own message is a page; what is wrong stands in the line of its unpickler.
+        reason = re.search('WeightsUnpickler error: (.+)', str(error))
+        reason = reason.group(1) if reason else (str(error) or 'empty file').splitlines()[0]
+        return f'the checkpoint is not readable: {reason}'
     image = re.match('failed to load image: (.+)', _message(error))
     if image:  # mmcv's LoadImageFromFile
         return f"image '{image.group(1)}' is not readable"
