@@ -11,6 +11,8 @@ import pytest
 import torch
 from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.logging import HistoryBuffer
+from mmengine.optim import OneCycleLR
+from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 
 import centernet_plugin
 from centernet_plugin.compat import __main__ as command
@@ -191,17 +193,34 @@ def test_mmengine_loads_its_checkpoints(tmp_path):
     assert loaded['message_hub'].current() == 1.0
 
 
+@weights_only
+@pytest.mark.parametrize('curve', ['cos', 'linear'])
+def test_one_cycle_schedules_load(tmp_path, allowed, curve):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    schedule = OneCycleLR(optimizer, eta_max=1, total_steps=9, anneal_strategy=curve)
+    torch.save(schedule.state_dict(), tmp_path / 'saved.pth')
+    loaded = torch.load(tmp_path / 'saved.pth', weights_only=True)
+    assert loaded['total_steps'] == 9
+
+
 class Attack:
-    """Pickles as ``getattr(HistoryBuffer, '__init__')``, a first step to anything."""
+    """Pickles as ``getattr(owner, name)``, a first step to anything."""
+
+    def __init__(self, owner, name):
+        self.arguments = owner, name
 
     def __reduce__(self):
-        return getattr, (HistoryBuffer, '__init__')
+        return getattr, self.arguments
 
 
 @weights_only
-def test_getattr_is_not_let_through(tmp_path, allowed):
-    torch.save(Attack(), tmp_path / 'saved.pth')
-    with pytest.raises(pickle.UnpicklingError, match='__init__'):
+@pytest.mark.parametrize(
+    ('owner', 'name'),
+    [(HistoryBuffer, '__init__'), (OneCycleParamScheduler, 'build_iter_from_epoch')],
+)
+def test_getattr_is_not_let_through(tmp_path, allowed, owner, name):
+    torch.save(Attack(owner, name), tmp_path / 'saved.pth')
+    with pytest.raises(pickle.UnpicklingError, match=name):
         torch.load(tmp_path / 'saved.pth', weights_only=True)
 
 

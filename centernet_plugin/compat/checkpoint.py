@@ -22,6 +22,7 @@ def allow_mmengine_checkpoints() -> None:
 def safe_globals() -> list:
     """Globals of a Runner's checkpoint, in the form of ``torch.serialization.add_safe_globals``."""
     from mmengine.logging import HistoryBuffer
+    from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 
     core = np._core if hasattr(np, '_core') else np.core
     arrays = [
@@ -36,7 +37,8 @@ def safe_globals() -> list:
     dtypes = list(dict.fromkeys(type(np.dtype(kind)) for kind in kinds))
     return [
         HistoryBuffer,
-        (history_buffer_method, 'builtins.getattr'),
+        OneCycleParamScheduler,
+        (class_attribute, 'builtins.getattr'),
         slice,
         np.ndarray,
         np.dtype,
@@ -45,23 +47,27 @@ def safe_globals() -> list:
     ]
 
 
-def history_buffer_method(owner: type, name: str):
+def class_attribute(owner: type, name: str):
     """What ``getattr`` may do in a checkpoint.
 
-    A HistoryBuffer saves its statistics as ``getattr(HistoryBuffer, 'mean')``. The general
-    ``getattr`` would open a file from elsewhere every door, so only this use is let through.
+    A HistoryBuffer saves its statistics as ``getattr(HistoryBuffer, 'mean')``, a one-cycle
+    schedule its curve as ``getattr(OneCycleParamScheduler, '_annealing_cos')``. The general
+    ``getattr`` would open a file from elsewhere every door, so only these uses are let through.
 
     Raises:
         pickle.UnpicklingError: any other use.
     """
     from mmengine.logging import HistoryBuffer
+    from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 
-    if owner is not HistoryBuffer or name.startswith('_'):
+    statistic = owner is HistoryBuffer and not name.startswith('_')
+    curve = owner is OneCycleParamScheduler and name in ('_annealing_cos', '_annealing_linear')
+    if not (statistic or curve):
         raise pickle.UnpicklingError(
             f'the checkpoint asks for attribute {name!r} of {owner!r}, which no checkpoint of '
             'mmengine needs; load it with torch.load(..., weights_only=False) if you trust it'
         )
-    return getattr(HistoryBuffer, name)
+    return getattr(owner, name)
 
 
 def _before_weights_only():

@@ -3,6 +3,7 @@
 import json
 import os.path as osp
 
+import cv2
 import numpy as np
 from mmdet.datasets.api_wrappers import COCO
 from mmdet.datasets.coco import CocoDataset as MMDetCocoDataset
@@ -46,6 +47,16 @@ class CocoDataset(MMDetCocoDataset):
                     "data_prefix=dict(img=...) of the dataset to the images' folder"
                 )
         return data_list
+
+    def prepare_data(self, idx: int) -> dict | None:
+        try:
+            return super().prepare_data(idx)
+        except cv2.error as error:
+            # OpenCV's message for an empty or broken file does not say which.
+            path = self.get_data_info(idx)['img_path']
+            if cv2.imread(path) is None:
+                raise UserInputError(f"image '{path}' is not readable") from error
+            raise
 
 
 class _CheckedCOCO(COCO):

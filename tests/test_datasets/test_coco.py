@@ -80,3 +80,10 @@ def test_classes_in_another_order_would_be_mislabelled(coco):
 def test_a_subset_of_the_classes_is_fine(coco):
     (info,) = coco(classes=('dog',))
     assert info['instances'] == []
+
+
+def test_empty_image_file_is_named(coco, tmp_path):
+    dataset = coco(pipeline=[dict(type='LoadImageFromFile')])
+    (tmp_path / 'img/a.png').write_bytes(b'')
+    with pytest.raises(UserInputError, match="a.png' is not readable"):
+        dataset[0]

@@ -8,12 +8,19 @@ from ...models.functional.geometry import transform_boxes
 PER_INSTANCE = ('gt_bboxes', 'gt_bboxes_labels', 'gt_ignore_flags')
 
 
-def warp_boxes(results: dict, matrix: np.ndarray) -> np.ndarray:
-    """Warp ``results['gt_bboxes']`` (array or mmdet boxes) in place; also return it. (N, 4)"""
+def warp_boxes(
+    results: dict, matrix: np.ndarray, clip: tuple[int, int] | None = None
+) -> np.ndarray:
+    """Warp ``results['gt_bboxes']`` (array or mmdet boxes) in place; also return it. (N, 4)
+
+    ``clip`` cuts them at (width, height).
+    """
     boxes = results['gt_bboxes']
     wrapped = isinstance(boxes, BaseBoxes)
     array = boxes.tensor.numpy() if wrapped else np.asarray(boxes, np.float32).reshape(-1, 4)
     array = transform_boxes(array, matrix)
+    if clip is not None:
+        array = array.clip(0, np.array(clip * 2, np.float32))
     results['gt_bboxes'] = HorizontalBoxes(array, dtype=boxes.dtype) if wrapped else array
     return array
 

@@ -31,6 +31,8 @@ class RandomCropAffine(BaseTransform):
         flip_prob: probability of a horizontal flip.
         vertical_flip_prob: probability of a vertical flip; for cells, aerial and other
             pictures without an up.
+        bbox_clip_border: cut the boxes at the input's border. Our head does that itself, at the
+            last cell; other heads, mmdet's CenterNetHead among them, need it here.
     """
 
     def __init__(
@@ -42,12 +44,14 @@ class RandomCropAffine(BaseTransform):
         border: int = 128,
         flip_prob: float = 0.5,
         vertical_flip_prob: float = 0.0,
+        bbox_clip_border: bool = False,
     ) -> None:
         if scale_base not in ('longest', 'input'):
             raise ValueError(f"scale_base is 'longest' or 'input', not {scale_base!r}")
         self.size, self.scales, self.scale_base = tuple(size), tuple(scales), scale_base
         self.border, self.flip_prob = border, flip_prob
         self.vertical_flip_prob = vertical_flip_prob
+        self.bbox_clip_border = bbox_clip_border
 
     @cache_randomness
     def _draw(self, height: int, width: int) -> tuple[np.ndarray, float, bool, bool]:
@@ -82,7 +86,7 @@ class RandomCropAffine(BaseTransform):
             directions.get((flip, vertical), 'vertical') if flip or vertical else None
         )
         if 'gt_bboxes' in results:
-            boxes = warp_boxes(results, matrix)
+            boxes = warp_boxes(results, matrix, self.size if self.bbox_clip_border else None)
             limit = np.array(self.size) - 1
             visible = (boxes[:, 2:] > 0).all(1) & (boxes[:, :2] < limit).all(1)
             keep_instances(results, visible)
@@ -92,7 +96,8 @@ class RandomCropAffine(BaseTransform):
         return (
             f'{type(self).__name__}(size={self.size}, scales={self.scales}, '
             f'scale_base={self.scale_base!r}, border={self.border}, flip_prob={self.flip_prob}, '
-            f'vertical_flip_prob={self.vertical_flip_prob})'
+            f'vertical_flip_prob={self.vertical_flip_prob}, '
+            f'bbox_clip_border={self.bbox_clip_border})'
         )
 
 

@@ -25,8 +25,8 @@ def heatmap_focal_loss(
         alpha: focusing exponent. beta: exponent of the penalty reduction around peaks.
         clamp: limits the probability to [clamp, 1 - clamp], with zero gradient beyond, as the
             published models were trained. None works on the logits alone: no dead gradient.
-        positives: ``'peak'``: the peak cell alone is positive, and the cells around it are negatives
-            of reduced weight, as published. ``'gaussian'``: every cell learns the gaussian's value
+        positives: ``'peak'``: the peak cell alone is positive, the cells around it are negatives of
+            reduced weight, as published. ``'gaussian'``: every cell learns the gaussian's value
             as a soft label, weighted by its error to the power ``alpha`` (quality focal loss,
             arXiv 2006.04388, equation 7). Both agree where the target is 0 or 1; the second
             gives many positives per object, which helps short trainings from scratch.

@@ -83,6 +83,18 @@ def test_same_seed_same_picture():
     np.testing.assert_array_equal(*pictures)
 
 
+def test_boxes_can_be_clipped():
+    np.random.seed(0)
+    edges = []
+    for clip in (False, True):
+        transform = RandomCropAffine(size=(96, 64), scales=(0.5,), bbox_clip_border=clip)
+        boxes = [transform(scene())['gt_bboxes'].tensor.numpy() for _ in range(20)]
+        edges.append(np.concatenate(boxes))
+    assert edges[0].min() < 0 and (edges[0] > [96, 64, 96, 64]).any()
+    assert edges[1].min() == 0 and (edges[1] <= [96, 64, 96, 64]).all()
+    assert (edges[1][:, 2:] > edges[1][:, :2]).all()
+
+
 def test_unknown_base():
     with pytest.raises(ValueError, match='longest'):
         RandomCropAffine(scale_base='shortest')
