@@ -14,7 +14,6 @@ def heatmap_focal_loss(
     alpha: float = 2.0,
     beta: float = 4.0,
     clamp: float | None = 1e-4,
-    positives: str = 'peak',
     ignore: Tensor | None = None,
 ) -> Tensor:
     """Sum over peak and background cells, divided by the number of peak cells.
@@ -25,11 +24,6 @@ def heatmap_focal_loss(
         alpha: focusing exponent. beta: exponent of the penalty reduction around peaks.
         clamp: limits the probability to [clamp, 1 - clamp], with zero gradient beyond, as the
             published models were trained. None works on the logits alone: no dead gradient.
-        positives: ``'peak'``: the peak cell alone is positive, the cells around it are negatives of
-            reduced weight, as published. ``'gaussian'``: every cell learns the gaussian's value
-            as a soft label, weighted by its error to the power ``alpha`` (quality focal loss,
-            arXiv 2006.04388, equation 7). Both agree where the target is 0 or 1; the second
-            gives many positives per object, which helps short trainings from scratch.
         ignore: 1 at background cells that do not count. (B, C, H, W)
 
     Returns:
@@ -46,13 +40,8 @@ def heatmap_focal_loss(
         probability = logits.sigmoid().clamp(clamp, 1 - clamp)
         log_p, log_not_p = probability.log(), (1 - probability).log()
     peak = target == 1
-    if positives == 'peak':
-        positive = (1 - probability).pow(alpha) * log_p * peak
-        negative = probability.pow(alpha) * log_not_p * (1 - target).pow(beta)  # 0 at peaks
-    else:
-        error = (target - probability).abs().pow(alpha)
-        positive = error * target * log_p
-        negative = error * (1 - target) * log_not_p
+    positive = (1 - probability).pow(alpha) * log_p * peak
+    negative = probability.pow(alpha) * log_not_p * (1 - target).pow(beta)  # 0 at peaks
     if ignore is not None:
         negative = negative * (1 - ignore)
     return -(positive.sum() + negative.sum()) / peak.sum().clamp(min=1)
@@ -72,13 +61,10 @@ class HeatmapFocalLoss(nn.Module):
         alpha: float = 2.0,
         beta: float = 4.0,
         clamp: float | None = 1e-4,
-        positives: str = 'peak',
         loss_weight: float = 1.0,
     ) -> None:
         super().__init__()
-        if positives not in ('peak', 'gaussian'):
-            raise ValueError(f"positives is 'peak' or 'gaussian', not {positives!r}")
-        self.alpha, self.beta, self.clamp, self.positives = alpha, beta, clamp, positives
+        self.alpha, self.beta, self.clamp = alpha, beta, clamp
         self.loss_weight = loss_weight
 
     def forward(self, logits: Tensor, target: Tensor, ignore: Tensor | None = None) -> Tensor:
@@ -89,7 +75,6 @@ class HeatmapFocalLoss(nn.Module):
             alpha=self.alpha,
             beta=self.beta,
             clamp=self.clamp,
-            positives=self.positives,
             ignore=ignore,
         )
         return self.loss_weight * loss

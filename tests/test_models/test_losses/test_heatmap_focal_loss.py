@@ -58,23 +58,3 @@ def test_ignored_background_does_not_count():
     HeatmapFocalLoss(loss_weight=2)(logits, target, ignore).backward()
     assert logits.grad[0, 0, 0, 0] < 0, 'a peak counts wherever it lies'
     assert logits.grad[0, 0, 0, 1] == 0 and logits.grad[0, 0, 1, 1] > 0
-
-
-def test_soft_labels_are_least_at_the_gaussian():
-    """A prediction equal to the gaussian has no error; with hard 0 and 1 both forms agree."""
-    target = torch.rand(1, 2, 4, 4, dtype=torch.float64)
-    target[0, 0, 1, 1] = 1
-    perfect = torch.logit(target.clamp(1e-6, 1 - 1e-6))
-    loss = HeatmapFocalLoss(positives='gaussian', clamp=None)
-    assert loss(perfect, target) < 1e-9
-    assert loss(perfect + 0.5, target) > 1e-3 and loss(perfect - 0.5, target) > 1e-3
-    logits, hard = torch.randn_like(target), (target == 1).double()
-    peak = HeatmapFocalLoss(positives='peak', clamp=None)
-    assert loss(logits, hard).item() == pytest.approx(peak(logits, hard).item(), rel=1e-12)
-    x = logits.requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: loss(x, target), x)
-
-
-def test_unknown_positives():
-    with pytest.raises(ValueError, match='gaussian'):
-        HeatmapFocalLoss(positives='all')
