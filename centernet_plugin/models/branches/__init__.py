@@ -1,4 +1,5 @@
-from .base import Branch, GridToImage, Peaks
+from ..functional.grid import GridToImage
+from .base import Branch, Peaks
 from .offset import OffsetBranch
 from .size import SizeBranch
 

@@ -7,6 +7,7 @@ from mmengine.config import ConfigDict
 from torch import Tensor
 
 from ...registry import MODELS
+from ..functional.grid import GridToImage
 from ..functional.targets import CenterTargets
 
 
@@ -26,29 +27,6 @@ class Peaks:
     labels: Tensor
     cells: Tensor
     centers: Tensor
-
-
-@dataclass
-class GridToImage:
-    """The map from cells to image pixels: ``(cell * stride - shift) / scale``.
-
-    Attributes:
-        stride: input pixels per cell.
-        shift: input position (x, y) of the image's origin, the padding. (B, 1, 2)
-        scale: input pixels per image pixel, (x, y). (B, 1, 2)
-    """
-
-    stride: int
-    shift: Tensor
-    scale: Tensor
-
-    def points(self, points: Tensor) -> Tensor:
-        """Positions (B, K, 2) in cells -> pixels."""
-        return (points * self.stride - self.shift) / self.scale
-
-    def lengths(self, lengths: Tensor) -> Tensor:
-        """Extents (B, K, 2) in cells -> pixels."""
-        return lengths * self.stride / self.scale
 
 
 class Branch(metaclass=ABCMeta):

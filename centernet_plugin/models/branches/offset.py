@@ -5,8 +5,9 @@ from mmengine.config import ConfigDict
 from torch import Tensor
 
 from ...registry import MODELS
+from ..functional.grid import GridToImage
 from ..functional.targets import CenterTargets
-from .base import Branch, GridToImage, Peaks
+from .base import Branch, Peaks
 
 
 @MODELS.register_module()

@@ -8,7 +8,8 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from ...registry import MODELS
-from ..branches import Branch, GridToImage, Peaks
+from ..branches import Branch, Peaks
+from ..functional.grid import GridToImage, clip_boxes, image_size
 from ..functional.peaks import find_peaks, gather_cells
 from ..functional.targets import CenterTargets, build_targets
 
@@ -256,7 +257,7 @@ class CenterNetHead(BaseDenseHead):
     ) -> list[InstanceData]:
         """Read every branch at given peaks: scores and labels (B, K), cells (B, K, 2)."""
         peaks = Peaks(scores=scores, labels=labels, cells=cells, centers=cells + 0.5)
-        to_image = _grid_to_image(batch_img_metas, self.stride, rescale, scores)
+        to_image = GridToImage.from_metas(batch_img_metas, self.stride, rescale, scores)
         values = {b.name: gather_cells(maps[b.name], cells) for b in self.branches}
         for branch in self.branches:
             branch.refine(values[branch.name], peaks)
@@ -268,9 +269,7 @@ class CenterNetHead(BaseDenseHead):
         for i, meta in enumerate(batch_img_metas):
             result = InstanceData(**{name: value[i] for name, value in fields.items()})
             if self.test_cfg['clip'] and 'bboxes' in result:
-                height, width = _image_size(meta, rescale)
-                limit = result.bboxes.new_tensor([width, height, width, height])
-                result.bboxes = torch.minimum(result.bboxes.clamp(min=0), limit)
+                result.bboxes = clip_boxes(result.bboxes, image_size(meta, rescale))
             if self.test_cfg['score_thr'] > 0:
                 result = result[result.scores >= self.test_cfg['score_thr']]
             results.append(result)
@@ -294,23 +293,3 @@ def _join(instances: InstanceData, others: InstanceData | None) -> InstanceData:
         return instances
     keys = sorted(set(instances.keys()) & set(others.keys()))
     return InstanceData.cat([InstanceData(**{k: x[k] for k in keys}) for x in (instances, others)])
-
-
-def _grid_to_image(metas: list[dict], stride: int, rescale: bool, like: Tensor) -> GridToImage:
-    shifts = [(m['border'][2], m['border'][0]) if 'border' in m else (0, 0) for m in metas]
-    scales = [m.get('scale_factor', (1, 1))[:2] if rescale else (1, 1) for m in metas]
-    shift, scale = (
-        torch.tensor([[float(v) for v in pair] for pair in pairs], device=like.device)[:, None]
-        for pairs in (shifts, scales)
-    )
-    return GridToImage(stride=stride, shift=shift.to(like.dtype), scale=scale.to(like.dtype))
-
-
-def _image_size(meta: dict, rescale: bool) -> tuple[float, float]:
-    """(height, width) of the space that detections are given in."""
-    if rescale:
-        return meta['ori_shape'][:2]
-    if 'border' in meta:
-        top, bottom, left, right = meta['border']
-        return bottom - top, right - left
-    return meta['img_shape'][:2]
