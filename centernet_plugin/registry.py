@@ -7,7 +7,6 @@ Each is a child of mmdet's registry of the same kind, so a component may carry i
 
 from mmdet.registry import DATASETS as MMDET_DATASETS
 from mmdet.registry import HOOKS as MMDET_HOOKS
-from mmdet.registry import METRICS as MMDET_METRICS
 from mmdet.registry import MODELS as MMDET_MODELS
 from mmdet.registry import TRANSFORMS as MMDET_TRANSFORMS
 from mmengine.registry import Registry
@@ -22,6 +21,3 @@ TRANSFORMS = Registry(
     'transform', parent=MMDET_TRANSFORMS, scope=SCOPE, locations=['centernet_plugin.datasets']
 )
 HOOKS = Registry('hook', parent=MMDET_HOOKS, scope=SCOPE, locations=['centernet_plugin.engine'])
-METRICS = Registry(
-    'metric', parent=MMDET_METRICS, scope=SCOPE, locations=['centernet_plugin.evaluation']
-)

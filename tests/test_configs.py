@@ -78,3 +78,29 @@ def test_builds_trains_and_predicts(path):
         results = model.test_step(dict(inputs=[image], data_samples=[sample]))
     assert len(results[0].pred_instances) == 100
     assert results[0].pred_instances.bboxes.isfinite().all()
+
+
+PAPER = {  # images per step, learning rate: 1.25e-4 per 32 images
+    'centernet_r18_8xb16-warp512-140e_coco': (128, 5e-4),
+    'centernet_r18-dcnv2_4xb28-warp512-140e_coco': (112, 5e-4),
+    'centernet_r101_8xb12-warp512-140e_coco': (96, 3.75e-4),
+    'centernet_r101-dcnv2_8xb12-warp512-140e_coco': (96, 3.75e-4),
+}
+
+
+@pytest.mark.parametrize('name', PAPER)
+def test_published_recipe(name):
+    batch, lr = PAPER[name]
+    config = Config.fromfile(CONFIGS / 'centernet' / f'{name}.py')
+    assert config.optim_wrapper == dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=lr))
+    (schedule,) = config.param_scheduler
+    assert (schedule.milestones, schedule.gamma, schedule.by_epoch) == ([90, 120], 0.1, True)
+    assert config.train_cfg.max_epochs == 140
+    assert config.auto_scale_lr.base_batch_size == batch
+    statistics = config.model.data_preprocessor
+    mean, std = (0.40789654, 0.44719302, 0.47026115), (0.28863828, 0.27408164, 0.27809835)
+    assert statistics.mean == pytest.approx([255 * v for v in mean])
+    assert statistics.std == pytest.approx([255 * v for v in std])
+    assert statistics.bgr_to_rgb is False
+    assert config.model.train_cfg.crowd == 'object' and config.model.test_cfg.clip is False
+    assert config.train_dataloader.dataset.filter_cfg.filter_empty_gt is False

@@ -33,6 +33,8 @@ class CocoDataset(MMDetCocoDataset):
             )
         try:
             coco = _CheckedCOCO(path)
+            if 'annotations' not in coco.dataset and not self.test_mode:
+                raise UserInputError(f"'{path}' has no annotations to train on")
         except (json.JSONDecodeError, UnicodeDecodeError, AssertionError) as error:
             raise UserInputError(f"'{path}' is not a COCO annotation file: {error}") from error
         check_classes(coco.dataset['categories'], self.metainfo['classes'], path)
@@ -68,26 +70,50 @@ class _CheckedCOCO(COCO):
 def check_coco(dataset: dict) -> None:
     """Fail unless this is COCO's detection format with finite boxes.
 
+    The keys are those that pycocotools, mmdet or the evaluation read, the last of them only after
+    hours of training.
+
     Raises:
-        UserInputError: names the missing key, or the first offending annotation and its image.
+        UserInputError: names the first entry that lacks something, or has no box.
     """
-    for key in ('images', 'annotations', 'categories'):
-        if not isinstance(dataset.get(key), list):
-            raise UserInputError(f"annotations are not in COCO's format: no list {key!r} in them")
+    if not isinstance(dataset.get('images'), list) or not dataset['images']:
+        raise UserInputError("annotations are not in COCO's format: no list 'images' with entries")
+    if not isinstance(dataset.get('categories'), list):
+        raise UserInputError("annotations are not in COCO's format: no list 'categories'")
+    _require_keys('image', dataset['images'], ('id', 'file_name', 'width', 'height'))
+    _require_keys('category', dataset['categories'], ('id', 'name'))
+    if 'annotations' not in dataset:  # COCO's test-dev
+        return
+    if not isinstance(dataset['annotations'], list):
+        raise UserInputError("annotations are not in COCO's format: 'annotations' is no list")
+    keys = ('id', 'image_id', 'category_id', 'bbox', 'area', 'iscrowd')
+    _require_keys('annotation', dataset['annotations'], keys)
     annotations = [ann for ann in dataset['annotations'] if not ann.get('ignore', False)]
     try:
         boxes = np.array([ann['bbox'] for ann in annotations], np.float64).reshape(-1, 4)
         bad = np.flatnonzero(~np.isfinite(boxes).all(1))
-    except (KeyError, ValueError, TypeError):
-        bad = [i for i, ann in enumerate(annotations) if not _is_box(ann.get('bbox'))]
+    except (ValueError, TypeError):
+        bad = [i for i, ann in enumerate(annotations) if not _is_box(ann['bbox'])]
     if len(bad):
         ann = annotations[bad[0]]
-        names = {image['id']: image.get('file_name') for image in dataset['images']}
+        names = {image['id']: image['file_name'] for image in dataset['images']}
         raise UserInputError(
-            f'annotation {ann.get("id")} of image {names.get(ann.get("image_id"))!r} has the box '
-            f'{ann.get("bbox")}, which is not [x, y, width, height] in finite numbers'
+            f'annotation {ann["id"]} of image {names.get(ann["image_id"])!r} has the box '
+            f'{ann["bbox"]}, which is not [x, y, width, height] in finite numbers'
             + (f' ({len(bad)} such annotations)' if len(bad) > 1 else '')
         )
+
+
+def _require_keys(kind: str, entries: list, keys: tuple[str, ...]) -> None:
+    for i, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            raise UserInputError(f"annotations are not in COCO's format: {kind} {i} is no object")
+        missing = [key for key in keys if key not in entry]
+        if missing:
+            raise UserInputError(
+                f"{kind} {entry.get('id', f'number {i}')} lacks {missing[0]!r}; COCO's format "
+                f'needs {", ".join(keys)} of every {kind}'
+            )
 
 
 def check_classes(categories: list[dict], classes: tuple[str, ...], path: str) -> None:

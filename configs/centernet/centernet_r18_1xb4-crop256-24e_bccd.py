@@ -7,8 +7,9 @@ metainfo = dict(
 max_epochs = 24
 
 model = dict(
-    backbone=dict(init_cfg=None),
-    neck=dict(deconv_channels=(256, 128, 64)),
+    # Half the width, and a last stage that stays at stride 16.
+    backbone=dict(base_channels=32, strides=(1, 2, 2, 1), init_cfg=None),
+    neck=dict(in_channels=256, deconv_channels=(128, 64)),
     bbox_head=dict(
         in_channels=64,
         num_classes=3,

@@ -52,8 +52,30 @@ def test_not_json_and_not_coco(coco, tmp_path):
     (tmp_path / 'list.json').write_text('[1, 2]')
     with pytest.raises(UserInputError, match='not a COCO annotation file'):
         coco(ann_file='list.json')
-    with pytest.raises(UserInputError, match="no list 'annotations'"):
+    with pytest.raises(UserInputError, match='no annotations to train on'):
         coco(lambda data: data.pop('annotations'))
+    assert len(coco(test_mode=True)) == 1, "as COCO's test-dev"
+
+
+@pytest.mark.parametrize(
+    ('kind', 'key'),
+    [
+        ('images', 'width'),
+        ('images', 'file_name'),
+        ('annotations', 'area'),
+        ('annotations', 'iscrowd'),
+        ('annotations', 'image_id'),
+        ('categories', 'name'),
+    ],
+)
+def test_missing_key_is_named(coco, kind, key):
+    with pytest.raises(UserInputError, match=f"lacks '{key}'"):
+        coco(lambda data: data[kind][0].pop(key))
+
+
+def test_no_images(coco):
+    with pytest.raises(UserInputError, match="'images'"):
+        coco(lambda data: data['images'].clear())
 
 
 @pytest.mark.parametrize('box', [[1, 2, float('nan'), 4], [1, 2, 3], 'box', None])

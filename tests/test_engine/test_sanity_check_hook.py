@@ -2,6 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.model import BaseModel, BaseTTAModel
 from torch import nn
 
 from centernet_plugin.engine import SanityCheckHook
@@ -9,15 +10,33 @@ from centernet_plugin.errors import UserInputError
 from centernet_plugin.models import CenterNetHead
 
 
-class Model(nn.Module):
+class Model(BaseModel):
     def __init__(self, num_classes=3):
         super().__init__()
         self.backbone = nn.Conv2d(3, 8, 3)
         self.bbox_head = CenterNetHead(num_classes=num_classes, in_channels=8, feat_channels=4)
 
+    def forward(self, inputs, data_samples=None, mode='tensor'):
+        raise NotImplementedError
 
-def runner(num_classes, classes):
-    loader = SimpleNamespace(dataset=SimpleNamespace(metainfo=dict(classes=classes)))
+
+class Loader(list):
+    """Batches of a dataset with the given classes."""
+
+    batch_size = 16
+
+    def __init__(self, batches, classes):
+        super().__init__(batches)
+        self.dataset = Dataset()
+        self.dataset.metainfo = dict(classes=classes)
+
+
+class Dataset(list):
+    pass
+
+
+def runner(num_classes, classes, batches=(0,)):
+    loader = Loader(batches, classes)
     return SimpleNamespace(
         model=Model(num_classes),
         train_dataloader=loader,
@@ -55,3 +74,27 @@ def test_empty_checkpoint():
         SanityCheckHook().after_load_checkpoint(
             runner(3, 'abc'), dict(state_dict={'x': torch.ones(1)})
         )
+
+
+def test_no_batch_to_train_on():
+    with pytest.raises(UserInputError, match='do not fill one batch of 16'):
+        SanityCheckHook().before_train(runner(3, 'abc', batches=()))
+
+
+def test_a_proposal_network_has_one_class_of_its_own():
+    target = runner(3, tuple('abc'))
+    target.model.rpn_head = nn.Identity()
+    target.model.rpn_head.num_classes = 1
+    SanityCheckHook().before_test(target)
+
+
+def test_model_within_test_time_augmentation():
+    class TTA(BaseTTAModel):
+        def merge_preds(self, data_samples_list):
+            return data_samples_list
+
+    target = runner(3, tuple('abc'))
+    weights = target.model.state_dict()
+    target.model = TTA(module=target.model)
+    SanityCheckHook().after_load_checkpoint(target, weights)
+    SanityCheckHook().before_test(target)

@@ -33,7 +33,8 @@ def main() -> int:
     classes = list(args.classes or [])
     args.out.mkdir(parents=True, exist_ok=True)
     for split in splits:
-        listed = [line.split()[0] for line in (lists / f'{split}.txt').read_text().splitlines()]
+        lines = (lists / f'{split}.txt').read_text().splitlines()
+        listed = [line.split()[0] for line in lines if line.strip()]
         missing = [name for name in listed if name not in numbers]
         if missing:
             print(f"error: '{split}' lists {missing[0]!r}, which has no XML", file=sys.stderr)

@@ -6,6 +6,7 @@ from mmdet.structures.bbox import BaseBoxes, HorizontalBoxes
 from ...models.functional.geometry import transform_boxes
 
 PER_INSTANCE = ('gt_bboxes', 'gt_bboxes_labels', 'gt_ignore_flags')
+NOT_WARPED = ('gt_masks', 'gt_keypoints', 'gt_seg_map')
 
 
 def warp_boxes(
@@ -14,7 +15,15 @@ def warp_boxes(
     """Warp ``results['gt_bboxes']`` (array or mmdet boxes) in place; also return it. (N, 4)
 
     ``clip`` cuts them at (width, height).
+
+    Raises:
+        ValueError: there are annotations that it does not know how to warp.
     """
+    unknown = [key for key in NOT_WARPED if key in results]
+    if unknown:
+        raise ValueError(
+            f'this transform warps boxes, not {", ".join(unknown)}; load the annotations without'
+        )
     boxes = results['gt_bboxes']
     wrapped = isinstance(boxes, BaseBoxes)
     array = boxes.tensor.numpy() if wrapped else np.asarray(boxes, np.float32).reshape(-1, 4)

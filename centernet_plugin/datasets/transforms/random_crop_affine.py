@@ -17,7 +17,8 @@ class RandomCropAffine(BaseTransform):
     A square window of random side, centred at a random point, lands on the input. Every box with
     any part in it stays; the head clips to the visible part. Images without boxes are fine.
 
-    Required keys: ``img`` (H, W, 3); optional ``gt_bboxes`` and everything that goes with it.
+    Required keys: ``img`` (H, W, 3); optional ``gt_bboxes``,
+    ``gt_bboxes_labels``, ``gt_ignore_flags``.
     Modified keys: ``img``, ``img_shape``, ``gt_bboxes``, ``gt_bboxes_labels``,
     ``gt_ignore_flags``, ``flip``, ``flip_direction``, ``scale_factor``.
 

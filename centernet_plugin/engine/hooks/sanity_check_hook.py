@@ -1,7 +1,7 @@
 """Checks that stop a run before it spends hours on a mistake."""
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
@@ -21,14 +21,21 @@ class SanityCheckHook(Hook):
             lets a checkpoint with other classes be fine-tuned.
 
     Raises:
-        UserInputError: ``num_classes`` is not the number of the dataset's classes; or too little
-            of a checkpoint fits.
+        UserInputError: no batch to train on; ``num_classes`` is not the number of the dataset's
+            classes; or too little of a checkpoint fits.
     """
 
     def __init__(self, *, min_match: float = 0.5) -> None:
         self.min_match = min_match
 
     def before_train(self, runner: Runner) -> None:
+        if len(runner.train_dataloader) == 0:
+            loader = runner.train_dataloader
+            raise UserInputError(
+                f'the {len(loader.dataset)} training images do not fill one batch of '
+                f'{loader.batch_size}, and drop_last drops what does not: nothing would be trained '
+                'on; make the batch smaller'
+            )
         _check_num_classes(runner.model, runner.train_dataloader.dataset, 'training')
 
     def before_val(self, runner: Runner) -> None:
@@ -54,7 +61,9 @@ class SanityCheckHook(Hook):
 
 
 def _unwrap(model: nn.Module) -> nn.Module:
-    return model.module if is_model_wrapper(model) else model
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = model.module
+    return model
 
 
 def _check_num_classes(model: nn.Module, dataset, phase: str) -> None:
@@ -65,8 +74,9 @@ def _check_num_classes(model: nn.Module, dataset, phase: str) -> None:
         classes = (classes,)
     for name, module in _unwrap(model).named_modules():
         num_classes = getattr(module, 'num_classes', None)
-        # Only what ends in "head" predicts classes of the data; a backbone may have ImageNet's.
-        if name.endswith('head') and isinstance(num_classes, int) and num_classes != len(classes):
+        # A backbone may have ImageNet's classes, and a proposal network has one.
+        is_head = name.split('.')[-1] in ('bbox_head', 'mask_head')
+        if is_head and isinstance(num_classes, int) and num_classes != len(classes):
             raise UserInputError(
                 f'{name}.num_classes is {num_classes}, but the {phase} set has {len(classes)} '
                 f'classes {tuple(classes[:5])}{"…" if len(classes) > 5 else ""}; make them agree'

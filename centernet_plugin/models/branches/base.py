@@ -4,7 +4,7 @@ from abc import ABCMeta, abstractmethod
 from dataclasses import dataclass
 
 from mmengine.config import ConfigDict
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...registry import MODELS
 from ..functional.grid import GridToImage
@@ -29,7 +29,7 @@ class Peaks:
     centers: Tensor
 
 
-class Branch(metaclass=ABCMeta):
+class Branch(nn.Module, metaclass=ABCMeta):
     """A property regressed at object centres: its channels, target, loss, decoding and flip rule.
 
     The head owns the layers (3x3 convolution, ReLU, 1x1 convolution) and calls the branch.
@@ -43,6 +43,7 @@ class Branch(metaclass=ABCMeta):
     """
 
     def __init__(self, *, name: str, channels: int, loss: dict | ConfigDict) -> None:
+        super().__init__()
         self.name = name
         self.channels = channels
         self.loss_module = MODELS.build(loss)

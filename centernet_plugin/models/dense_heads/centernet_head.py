@@ -8,7 +8,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from ...registry import MODELS
-from ..branches import Branch, Peaks
+from ..branches import Peaks
 from ..functional.grid import GridToImage, clip_boxes, image_size
 from ..functional.peaks import find_peaks, gather_cells
 from ..functional.targets import CenterTargets, build_targets
@@ -99,7 +99,7 @@ class CenterNetHead(BaseDenseHead):
                 dict(type='centernet_plugin.SizeBranch'),
                 dict(type='centernet_plugin.OffsetBranch'),
             ]
-        self.branches: list[Branch] = [MODELS.build(branch) for branch in branches]
+        self.branches = nn.ModuleList(MODELS.build(branch) for branch in branches)
         channels = {HEATMAP: num_classes} | {b.name: b.channels for b in self.branches}
         if len(channels) != len(self.branches) + 1:
             raise ValueError(f'branch names must differ, got {[b.name for b in self.branches]}')
@@ -119,8 +119,9 @@ class CenterNetHead(BaseDenseHead):
 
     def init_weights(self) -> None:
         """Initialise as published (``init_rule``), or as ``init_cfg`` says."""
+        first_time = not self.is_init
         super().init_weights()
-        if self.init_cfg:
+        if self.init_cfg or not first_time:
             return
         for stack in self.heads:
             for name, (first, _, last) in stack.items():

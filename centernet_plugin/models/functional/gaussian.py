@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 RADIUS_RULES = ('historical', 'corrected')
+CHUNK = 2**24  # cells of gaussians alive at once: 64 MiB, 1024 objects on a map of 128 x 128
 
 
 def gaussian_radius(
@@ -72,8 +73,11 @@ def draw_heatmap(
 
     columns = profile(width, centers[:, 0])  # (N, W)
     rows = profile(height, centers[:, 1]) * weight[:, None].float()  # (N, H)
-    gaussians = (rows[:, :, None] * columns[:, None, :]).flatten(1)  # (N, H * W)
-    heatmap = gaussians.new_zeros(num_planes, height * width)
-    index = planes[:, None].expand_as(gaussians)
-    heatmap.scatter_reduce_(0, index, gaussians, 'amax')
+    heatmap = rows.new_zeros(num_planes, height * width)
+    chunk = max(1, CHUNK // (height * width))
+    for row, column, plane in zip(
+        rows.split(chunk), columns.split(chunk), planes.split(chunk), strict=True
+    ):
+        gaussians = (row[:, :, None] * column[:, None, :]).flatten(1)  # (N', H * W)
+        heatmap.scatter_reduce_(0, plane[:, None].expand_as(gaussians), gaussians, 'amax')
     return heatmap.view(num_planes, height, width)

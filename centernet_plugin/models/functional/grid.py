@@ -65,5 +65,5 @@ def image_size(meta: dict, rescale: bool) -> tuple[float, float]:
 def clip_boxes(boxes: Tensor, size: tuple[float, float]) -> Tensor:
     """Boxes (N, 4) cut at the border of an image of ``size`` (height, width)."""
     height, width = size
-    limit = boxes.new_tensor([width, height, width, height])
-    return torch.minimum(boxes.clamp(min=0), limit)
+    x, y = boxes[:, 0::2].clamp(0, width), boxes[:, 1::2].clamp(0, height)  # (N, 2) each
+    return torch.stack([x, y], dim=-1).flatten(1)

@@ -1,5 +1,6 @@
 """From the boxes of a batch to the centres, cells and heat-map that training compares with."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -7,6 +8,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from .gaussian import draw_heatmap, gaussian_radius
+from .grid import clip_boxes
 
 
 @dataclass
@@ -58,10 +60,8 @@ def clip_to_map(boxes: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         Clipped boxes, zero where invalid. (N, 4)
         Validity; boxes that are not finite are invalid. (N,), bool
     """
-    height, width = size
-    limit = boxes.new_tensor([width - 1, height - 1, width - 1, height - 1])
     finite = boxes.isfinite().all(1)
-    clipped = torch.minimum(boxes.nan_to_num(0, 0, 0).clamp(min=0), limit)
+    clipped = clip_boxes(boxes.nan_to_num(0, 0, 0), (size[0] - 1, size[1] - 1))
     valid = finite & (clipped[:, 2:] > clipped[:, :2]).all(1)
     return clipped * valid[:, None], valid
 
@@ -94,7 +94,7 @@ def build_targets(
         The targets; all tensors may have zero samples.
     """
     num_images, device = len(batch_instances), batch_instances[0].labels.device
-    boxes, labels, image = _flatten(batch_instances)
+    boxes, labels, image = _flatten(enumerate(batch_instances))
     boxes, valid = clip_to_map(boxes / stride, size)
     centers = (boxes[:, :2] + boxes[:, 2:]) / 2  # (N, 2)
     sizes = boxes[:, 2:] - boxes[:, :2]
@@ -107,8 +107,9 @@ def build_targets(
     shape = (num_images, num_classes, *size)
     heatmap = draw_heatmap(cells, radii, plane, valid, planes, size).view(shape)
     ignore = None
-    if batch_ignored is not None and any(len(ignored) for ignored in batch_ignored):
-        ignore = _box_mask(batch_ignored, num_classes, size, stride)
+    ignored = [(i, x) for i, x in enumerate(batch_ignored or ()) if x is not None and len(x)]
+    if ignored:
+        ignore = _box_mask(ignored, shape, stride)
 
     objects = torch.arange(len(boxes), device=device)
     weight = valid.float()
@@ -132,11 +133,12 @@ def box_tensor(boxes) -> Tensor:
     return getattr(boxes, 'tensor', boxes).float().reshape(-1, 4)
 
 
-def _flatten(batch_instances: list[InstanceData]) -> tuple[Tensor, Tensor, Tensor]:
-    """Boxes, labels and image index of all objects. (N, 4), (N,), (N,)"""
-    boxes = torch.cat([box_tensor(instances.bboxes) for instances in batch_instances])
-    labels = torch.cat([instances.labels for instances in batch_instances]).long()
-    image = torch.cat([torch.full_like(x.labels, i).long() for i, x in enumerate(batch_instances)])
+def _flatten(images: Iterable[tuple[int, InstanceData]]) -> tuple[Tensor, Tensor, Tensor]:
+    """Boxes, labels and image of the instances of numbered images. (N, 4), (N,), (N,)"""
+    images = list(images)
+    boxes = torch.cat([box_tensor(instances.bboxes) for _, instances in images])
+    labels = torch.cat([instances.labels for _, instances in images]).long()
+    image = torch.cat([torch.full_like(x.labels, i).long() for i, x in images])
     return boxes, labels, image
 
 
@@ -144,34 +146,30 @@ def _neighbourhood(
     cells: Tensor, radii: Tensor, weight: Tensor, size: tuple[int, int], reach: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Expand N objects to M = N (2 reach + 1)^2 samples: object, cell and weight of each."""
-    height, width = size
     steps = torch.arange(-reach, reach + 1, device=cells.device)
     dx, dy = torch.meshgrid(steps, steps, indexing='xy')
     delta = torch.stack([dx, dy], dim=-1).view(-1, 2)  # (S, 2)
     expanded = cells[:, None] + delta  # (N, S, 2)
-    limit = cells.new_tensor([width - 1, height - 1])
-    inside = ((expanded >= 0) & (expanded <= limit)).all(-1)  # (N, S)
+    x, y = (expanded[..., axis].clamp(0, length - 1) for axis, length in enumerate(reversed(size)))
+    on_map = torch.stack([x, y], dim=-1)
+    inside = (on_map == expanded).all(-1)  # (N, S)
     sigma = (2 * radii + 1) / 6
     gaussian = torch.exp(-(delta**2).sum(1) / (2 * sigma[:, None] ** 2))
     near = (delta.abs() <= radii[:, None, None]).all(-1)
     objects = torch.arange(len(cells), device=cells.device)[:, None].expand(-1, len(delta))
-    expanded = torch.minimum(expanded.clamp(min=0), limit)
     sample_weight = weight[:, None] * gaussian * inside * near
-    return objects.reshape(-1), expanded.view(-1, 2), sample_weight.reshape(-1)
+    return objects.reshape(-1), on_map.view(-1, 2), sample_weight.reshape(-1)
 
 
-def _box_mask(
-    batch_instances: list[InstanceData], num_classes: int, size: tuple[int, int], stride: int
-) -> Tensor:
-    """1 at the cells of the boxes, per image and class. (B, C, H, W)"""
-    boxes, labels, image = _flatten(batch_instances)
+def _box_mask(images: list[tuple[int, InstanceData]], shape: tuple, stride: int) -> Tensor:
+    """1 at the cells that the boxes of numbered images touch. ``shape``: (B, C, H, W)"""
+    boxes, labels, image = _flatten(images)
     boxes = boxes / stride
     inside = []
-    for length, (low, high) in zip(size, ((1, 3), (0, 2)), strict=True):
+    for length, (low, high) in zip(shape[2:], ((1, 3), (0, 2)), strict=True):
         cell = torch.arange(length, device=boxes.device)
         inside.append((cell >= boxes[:, low, None].floor()) & (cell < boxes[:, high, None]))
     mask = (inside[0][:, :, None] & inside[1][:, None, :]).float().flatten(1)  # (N, H * W)
-    planes = len(batch_instances) * num_classes
-    result = mask.new_zeros(planes, mask.shape[1])
-    index = (image * num_classes + labels)[:, None].expand_as(mask)
-    return result.scatter_reduce_(0, index, mask, 'amax').view(-1, num_classes, *size)
+    result = mask.new_zeros(shape[0] * shape[1], mask.shape[1])
+    index = (image * shape[1] + labels)[:, None].expand_as(mask)
+    return result.scatter_reduce_(0, index, mask, 'amax').view(shape)

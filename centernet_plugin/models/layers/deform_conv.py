@@ -164,7 +164,7 @@ def modulated_deform_conv2d(
 
     columns = _gather_taps(x, offset, mask, kernel, out_size, stride, padding, dilation)
     columns = columns.reshape(x.shape[0], groups, -1, out_size[0] * out_size[1])
-    out = weight.view(groups, out_channels // groups, -1) @ columns
+    out = weight.reshape(groups, out_channels // groups, -1) @ columns
     out = out.reshape(x.shape[0], out_channels, *out_size)
     if bias is not None:
         out = out + bias.to(out.dtype).view(-1, 1, 1)
@@ -178,9 +178,9 @@ def _gather_taps(x, offset, mask, kernel, out_size, stride, padding, dilation):
     batch, channels, height, width = x.shape
     taps = kernel[0] * kernel[1]
     groups = mask.shape[1] // taps
-    offset = offset.to(compute).view(batch * groups, taps, 2, *out_size)
-    mask = mask.to(compute).view(batch * groups, 1, taps * out_size[0], out_size[1])
-    x = x.to(compute).view(batch * groups, channels // groups, height, width)
+    offset = offset.to(compute).reshape(batch * groups, taps, 2, *out_size)
+    mask = mask.to(compute).reshape(batch * groups, 1, taps * out_size[0], out_size[1])
+    x = x.to(compute).reshape(batch * groups, channels // groups, height, width)
 
     rest_y, rest_x = (
         _positions_at_rest(kernel[i], out_size[i], stride[i], padding[i], dilation[i], offset)
@@ -190,7 +190,7 @@ def _gather_taps(x, offset, mask, kernel, out_size, stride, padding, dilation):
     x_ = rest_x[None, :, None, :] + offset[:, :, 1].unflatten(1, kernel)
     grid_y, full_height = _normalise(y, height)
     grid_x, full_width = _normalise(x_, width)
-    grid = torch.stack((grid_x, grid_y), dim=-1).view(batch * groups, -1, out_size[1], 2)
+    grid = torch.stack((grid_x, grid_y), dim=-1).reshape(batch * groups, -1, out_size[1], 2)
 
     x = F.pad(x, (0, full_width - width, 0, full_height - height))
     sampled = F.grid_sample(x, grid, mode='bilinear', padding_mode='zeros', align_corners=True)

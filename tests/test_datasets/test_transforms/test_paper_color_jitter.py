@@ -31,3 +31,13 @@ def test_neutral_draws_change_nothing():
     np.testing.assert_allclose(
         PaperColorJitter(strength=0, lighting=0)(dict(img=image))['img'], image
     )
+
+
+def test_published_draws():
+    np.random.seed(0)
+    transform = PaperColorJitter()  # its draws hold a weak reference to it
+    draws = [transform._draw() for _ in range(500)]
+    factors = np.array([factors for _, factors, _ in draws])
+    assert 0.6 <= factors.min() < 0.62 and 1.38 < factors.max() <= 1.4
+    assert len({tuple(order) for order, _, _ in draws}) == 6
+    assert 0.09 < np.std([lighting for _, _, lighting in draws]) < 0.11

@@ -114,3 +114,20 @@ def test_flip_is_the_published_one(monkeypatch):
     x1, y1, x2, y2 = before[0]
     expected = [79 - x2 + 1, y1, 79 - x1 + 1, y2]
     np.testing.assert_allclose(out['gt_bboxes'].tensor[0].numpy(), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(('base', 'length'), [('longest', 640), ('input', 512)])
+def test_published_draws(base, length):
+    """Eight window sides, of the image's longest side or of the input's; half are flipped."""
+    np.random.seed(0)
+    transform = RandomCropAffine(scale_base=base)
+    draws = [transform._draw(427, 640) for _ in range(400)]
+    sides = {round(side / length, 6) for _, side, _, _ in draws}
+    assert sides == {0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3}
+    assert 0.4 < np.mean([flip for _, _, flip, _ in draws]) < 0.6
+    assert not any(vertical for *_, vertical in draws)
+
+
+def test_what_it_cannot_warp_is_refused():
+    with pytest.raises(ValueError, match='not gt_masks'):
+        RandomCropAffine()(scene() | dict(gt_masks=[]))

@@ -239,3 +239,40 @@ def test_tiny_input():
     feats = (torch.randn(1, 4, 1, 1),)
     assert all(loss.isfinite() for loss in head.loss(feats, [data]).values())
     assert len(head.predict(feats, [data])[0]) <= 3
+
+
+def test_samples_without_ignored_instances():
+    """The pipeline made none, or only for some of the images."""
+    feats = (torch.randn(2, 4, 16, 24),)
+    for without in ([0, 1], [1]):
+        samples = [sample([[4, 4, 40, 50]], [1], crowd=[[48, 8, 90, 60]]) for _ in range(2)]
+        for i in without:
+            del samples[i].ignored_instances
+        for rule in ('object', 'ignore', 'background'):
+            losses = make_head(train_cfg=dict(crowd=rule)).loss(feats, samples)
+            assert all(loss.isfinite() for loss in losses.values())
+
+
+def test_published_defaults():
+    head = make_head()
+    assert (head.radius_rule, head.min_overlap) == ('historical', 0.7)
+    weights = {b.name: b.loss_module.loss_weight for b in head.branches}
+    assert weights == dict(size=0.1, offset=1.0)
+    assert (head.loss_heatmap.clamp, head.loss_heatmap.alpha, head.loss_heatmap.beta) == (
+        1e-4,
+        2,
+        4,
+    )
+
+
+def test_loss_of_a_branch_is_part_of_the_model():
+    """What it has of parameters and buffers trains, moves and is saved with the head."""
+    head = make_head()
+    assert head.branches[0].loss_module in list(head.modules())
+
+
+def test_initialising_again_changes_nothing():
+    head = make_head()
+    before = {name: value.clone() for name, value in head.state_dict().items()}
+    head.init_weights()
+    assert all(torch.equal(value, before[name]) for name, value in head.state_dict().items())

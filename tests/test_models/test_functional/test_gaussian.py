@@ -68,3 +68,11 @@ def test_heatmap_without_objects():
     none = torch.zeros(0, dtype=torch.int64)
     heatmap = draw_heatmap(none.view(0, 2), none, none, none, 3, (4, 5))
     assert heatmap.shape == (3, 4, 5) and heatmap.sum() == 0
+
+
+def test_many_objects_are_drawn_in_parts(monkeypatch):
+    centers = torch.randint(8, (50, 2), generator=torch.Generator().manual_seed(0))
+    args = (centers, torch.full((50,), 2.0), torch.arange(50) % 3, torch.ones(50), 3, (8, 8))
+    whole = draw_heatmap(*args)
+    monkeypatch.setattr('centernet_plugin.models.functional.gaussian.CHUNK', 3 * 64)
+    assert torch.equal(draw_heatmap(*args), whole)

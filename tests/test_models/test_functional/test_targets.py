@@ -85,7 +85,7 @@ def test_neighbours_share_the_object_and_its_gaussian():
 
 def test_ignored_region_covers_its_class_only():
     batch = [instances([[0, 0, 16, 16]], [0])]
-    crowd = [instances([[16, 16, 32, 40]], [1])]
+    crowd = [instances([[17, 18, 31, 38]], [1])]  # touches cells 4 to 7 and 4 to 9
     targets = build_targets(batch, 2, (12, 12), batch_ignored=crowd)
     assert targets.ignore[0, 0].sum() == 0
     assert targets.ignore[0, 1].nonzero().tolist() == [

@@ -255,3 +255,14 @@ def test_mmcv_is_asked_for_by_name():
         assert torch.allclose(out, layer(x), atol=1e-4)
     with pytest.raises(ValueError, match="'torch' or 'mmcv'"):
         ModulatedDeformConv2d(4, 4, backend='cuda')
+
+
+@pytest.mark.parametrize('deform_groups', [1, 2])
+def test_batches_in_any_memory_format(deform_groups):
+    layer = ModulatedDeformConv2d(8, 8, padding=1, deform_groups=deform_groups)
+    torch.nn.init.normal_(layer.conv_offset.weight, std=0.1)
+    x = torch.rand(2, 8, 6, 7)
+    expected = torch.cat([layer(x[:1]), layer(x[1:])])
+    torch.testing.assert_close(layer(x), expected)
+    layer = layer.to(memory_format=torch.channels_last)
+    torch.testing.assert_close(layer(x.to(memory_format=torch.channels_last)), expected)
