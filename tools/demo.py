@@ -15,30 +15,30 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
-try:
-    from centernet_plugin.engine import cli
-except ModuleNotFoundError as error:
-    if error.name != 'centernet_plugin':
-        raise
+if find_spec('centernet_plugin') is None:
     # Not installed: this is a checkout, and the package lies beside the folder of this script.
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+try:  # before mmdet, for which this supplies what is missing
     from centernet_plugin.engine import cli
+except RuntimeError as error:  # an unsupported version of something; the message says which
+    sys.exit(f'error: {error}')
 
-import cv2
-import numpy as np
-import torch
-from mmengine.config import Config, DictAction
-from mmengine.dataset import pseudo_collate
-from mmengine.runner import Runner
-from rich.console import Console
-from rich.table import Table
+import cv2  # noqa: E402
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+from mmengine.config import Config, DictAction  # noqa: E402
+from mmengine.dataset import pseudo_collate  # noqa: E402
+from mmengine.runner import Runner  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.table import Table  # noqa: E402
 
-from centernet_plugin.datasets.synthetic import CROWD_INDEX, EMPTY_EVERY, generate
-from centernet_plugin.engine.quiet_runner import ProgressHook, QuietRunner
-from centernet_plugin.errors import UserInputError
-from centernet_plugin.visualization import contact_sheet, crop_heatmap, side_by_side
+from centernet_plugin.datasets.synthetic import CROWD_INDEX, EMPTY_EVERY, generate  # noqa: E402
+from centernet_plugin.engine.quiet_runner import ProgressHook, QuietRunner  # noqa: E402
+from centernet_plugin.errors import UserInputError  # noqa: E402
+from centernet_plugin.visualization import contact_sheet, crop_heatmap, side_by_side  # noqa: E402
 
 CONFIG = Path(__file__).resolve().parents[1] / (
     'configs/centernet/centernet_r18_1xb16-demo_synthetic.py'

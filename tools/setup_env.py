@@ -19,6 +19,7 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 import time
 import venv
 from pathlib import Path
@@ -53,13 +54,16 @@ def main() -> int:
     inherit = not torch and importlib.util.find_spec('torch') is not None
     key = fingerprint(constraints, torch, inherit)
     stamp = directory / STAMP
-    if stamp.is_file() and stamp.read_text() == key:
+    found = stamp.read_text() if stamp.is_file() else ''
+    if found == key:
         print(f'Environment {args.directory} is up to date.')
         return 0
+    # What was made for another Python, family or torch, or never finished, is made anew.
+    reuse = base(found) == base(key)
 
     started = time.monotonic()
     try:
-        install(args.family, directory, constraints, torch, inherit)
+        install(args.family, directory, constraints, torch, inherit, reuse)
     except subprocess.CalledProcessError as error:
         print(
             f'Setting up {args.directory} failed: `{" ".join(map(str, error.cmd))}` ended with '
@@ -73,21 +77,23 @@ def main() -> int:
     return 0
 
 
-def install(family: str, directory: Path, constraints: Path, torch: str, inherit: bool) -> None:
+def install(
+    family: str, directory: Path, constraints: Path, torch: str, inherit: bool, reuse: bool
+) -> None:
     python = directory / 'bin' / 'python'
-    stamp = directory / STAMP
-    if not python.exists() or (stamp.is_file() and f'family {family}\n' not in stamp.read_text()):
+    if reuse:
+        step(1, f'existing environment {directory.name}')
+    else:
         step(1, f'new virtual environment {directory.name}')
         create(directory, inherit)
-    else:
-        step(1, f'existing environment {directory.name}')
-    stamp.unlink(missing_ok=True)
+    (directory / STAMP).unlink(missing_ok=True)
 
     # The same pins hold where pip builds a source distribution: several setup scripts of
     # OpenMMLab need the pkg_resources that setuptools dropped in version 82. Old versions of pip
     # read the first variable there, new ones the second. As a URL, because pip splits at spaces.
     pinned = directory / 'constraints.txt'
-    pinned.write_text(without(constraints, ('torch',)) if torch or inherit else read(constraints))
+    present = not torch and has_torch(python)
+    pinned.write_text(without(constraints, ('torch',)) if torch or present else read(constraints))
     env = {
         **os.environ,
         'PIP_CONSTRAINT': pinned.as_uri(),
@@ -102,7 +108,7 @@ def install(family: str, directory: Path, constraints: Path, torch: str, inherit
         command = [python, '-m', 'pip', *arguments]
         subprocess.run(command, check=True, env=env, cwd=ROOT)
 
-    if not torch and has_torch(python):
+    if present:
         step(2, 'torch is there already')
     else:
         step(2, f'{torch or "torch"} (the largest download)')
@@ -137,6 +143,11 @@ import mmdet.models
 """
 
 
+def base(stamp: str) -> list[str]:
+    """Lines of a stamp that an environment cannot change without being made anew."""
+    return [line for line in stamp.splitlines() if not line.startswith('files ')]
+
+
 def create(directory: Path, inherit: bool) -> None:
     """A fresh virtual environment; ``inherit`` lets it see the packages of this interpreter."""
     try:
@@ -150,6 +161,16 @@ def create(directory: Path, inherit: bool) -> None:
             file=sys.stderr,
         )
         raise error
+    if inherit and sys.prefix != sys.base_prefix:
+        # An environment made from an environment would see the packages of the base Python only.
+        outer = sysconfig.get_path('purelib')
+        run = [
+            directory / 'bin' / 'python',
+            '-c',
+            'import sysconfig as s; print(s.get_path("purelib"))',
+        ]
+        inner = subprocess.run(run, check=True, capture_output=True, text=True).stdout.strip()
+        Path(inner, 'outer_environment.pth').write_text(f'{outer}\n')
 
 
 def fingerprint(constraints: Path, torch: str, inherit: bool) -> str:

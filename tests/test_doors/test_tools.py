@@ -85,7 +85,7 @@ def test_distributed_training_and_test_on_two_cpu_processes(config, tmp_path):
     assert 'bbox_mAP' in call('dist_test.sh', config, 'run/epoch_1.pth', 2)
 
 
-def test_amp_and_scaled_learning_rate(run, config):
+def test_scaled_learning_rate(run, config):
     result = run(
         *(sys.executable, TRAIN, config, '--auto-scale-lr', '--cfg-options'),
         *('train_dataloader.batch_size=4', 'train_cfg.val_interval=2'),
@@ -112,6 +112,10 @@ def test_checkout_that_is_not_installed(config, tmp_path):
     command = [sys.executable, str(TRAIN), '-h']
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    probe = 'from importlib.util import find_spec; print(find_spec("centernet_plugin"))'
+    command = [sys.executable, '-c', probe]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.stdout.strip() == 'None', 'the package was hidden'
 
 
 def free_port() -> int:

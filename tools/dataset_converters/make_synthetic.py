@@ -6,22 +6,22 @@ python tools/dataset_converters/make_synthetic.py --out data/synthetic --sheet s
 import argparse
 import json
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
-try:
-    from centernet_plugin.engine import cli
-except ModuleNotFoundError as error:
-    if error.name != 'centernet_plugin':
-        raise
+if find_spec('centernet_plugin') is None:
     # Not installed: this is a checkout, and the package lies two folders above this script's.
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+try:  # before mmdet, for which this supplies what is missing
     from centernet_plugin.engine import cli
+except RuntimeError as error:  # an unsupported version of something; the message says which
+    sys.exit(f'error: {error}')
 
-import cv2
+import cv2  # noqa: E402
 
-from centernet_plugin.datasets.synthetic import generate, statistics
-from centernet_plugin.errors import UserInputError
-from centernet_plugin.visualization import contact_sheet, draw_boxes
+from centernet_plugin.datasets.synthetic import generate, statistics  # noqa: E402
+from centernet_plugin.errors import UserInputError  # noqa: E402
+from centernet_plugin.visualization import contact_sheet, draw_boxes  # noqa: E402
 
 
 def parse_args() -> argparse.Namespace:
