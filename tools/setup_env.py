@@ -121,7 +121,10 @@ def install(
     if installed:
         pip('uninstall', '--yes', WITH_DISPLAY)
     # The list is complete, so pip need not resolve anything, nor fetch a second OpenCV.
-    pip('install', '--no-deps', '--requirement', str(everything))
+    # In spite of what an inherited environment has: nothing of the caller's is used but torch, and
+    # nothing of the caller's is written to.
+    again = ('--ignore-installed',) if inherit and not reuse else ()
+    pip('install', '--no-deps', *again, '--requirement', str(everything))
     if installed:  # what was uninstalled took files of the headless build with it
         pip('install', '--no-deps', '--force-reinstall', HEADLESS)
 
