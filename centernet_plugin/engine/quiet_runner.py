@@ -1,6 +1,8 @@
 """A runner that writes its log to the file and leaves the terminal to a progress bar."""
 
 import logging
+import os
+import sys
 import time
 
 from mmengine.hooks import Hook
@@ -19,6 +21,18 @@ class QuietRunner(Runner):
             if not isinstance(handler, logging.FileHandler):
                 handler.setLevel(logging.ERROR)
         return logger
+
+    def _log_env(self, env_cfg: dict) -> None:
+        """As ever, without what the shell says where mmengine looks for a compiler in vain."""
+        sys.stderr.flush()
+        saved = os.dup(2)
+        try:
+            with open(os.devnull, 'w') as nothing:
+                os.dup2(nothing.fileno(), 2)
+            super()._log_env(env_cfg)
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
 
 
 class ProgressHook(Hook):

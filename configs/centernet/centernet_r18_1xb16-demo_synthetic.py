@@ -5,7 +5,7 @@ image_size = (160, 160)  # height, width
 num_train, num_val = 800, 100
 data_root = 'work_dirs/demo/data/'  # tools/demo.py makes the set and puts its own place here
 metainfo = dict(classes=('disc', 'box', 'star'))
-max_epochs = 20
+max_epochs = 18
 batch_size = 16
 
 model = dict(
