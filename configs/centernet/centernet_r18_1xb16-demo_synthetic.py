@@ -1,5 +1,9 @@
 # The generated set of `make demo`: 800 images, from scratch, minutes on two CPU cores.
-_base_ = ['../_base_/models/centernet_r18.py', '../_base_/default_runtime.py']
+_base_ = [
+    '../_base_/models/centernet_r18.py',
+    '../_base_/datasets/coco_warp512.py',
+    '../_base_/default_runtime.py',
+]
 
 image_size = (160, 160)  # height, width
 num_train, num_val = 800, 100
@@ -47,44 +51,32 @@ test_pipeline = [
     dict(type='mmdet.PackDetInputs', meta_keys=meta_keys),
 ]
 
+data = dict(data_root=data_root, metainfo=metainfo)
+# A process for loading would take its time from the network's.
 train_dataloader = dict(
     batch_size=batch_size,
-    num_workers=0,  # a process for loading would take its time from the network's
+    num_workers=0,
     persistent_workers=False,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='centernet_plugin.CocoDataset',
-        data_root=data_root,
-        metainfo=metainfo,
         ann_file='annotations/instances_train.json',
         data_prefix=dict(img='train/'),
-        filter_cfg=dict(filter_empty_gt=False),
         pipeline=train_pipeline,
+        **data,
     ),
 )
 val_dataloader = dict(
     batch_size=10,
     num_workers=0,
     persistent_workers=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type='centernet_plugin.CocoDataset',
-        data_root=data_root,
-        metainfo=metainfo,
         ann_file='annotations/instances_val.json',
         data_prefix=dict(img='val/'),
-        test_mode=True,
         pipeline=test_pipeline,
+        **data,
     ),
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(
-    type='mmdet.CocoMetric',
-    ann_file=data_root + 'annotations/instances_val.json',
-    metric='bbox',
-    classwise=True,
-)
+val_evaluator = dict(ann_file=data_root + 'annotations/instances_val.json', classwise=True)
 test_evaluator = val_evaluator
 
 optim_wrapper = dict(

@@ -47,36 +47,19 @@ test_pipeline = [
         meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'border'),
     ),
 ]
+data = dict(data_root=data_root, metainfo=metainfo, data_prefix=dict(img='JPEGImages/'))
 train_dataloader = dict(
     batch_size=4,
     num_workers=1,
-    dataset=dict(
-        data_root=data_root,
-        metainfo=metainfo,
-        ann_file='coco_json/instances_train.json',
-        data_prefix=dict(img='JPEGImages/'),
-        pipeline=train_pipeline,
-    ),
+    dataset=dict(ann_file='coco_json/instances_train.json', pipeline=train_pipeline, **data),
 )
 val_dataloader = dict(
     num_workers=1,
-    dataset=dict(
-        data_root=data_root,
-        metainfo=metainfo,
-        ann_file='coco_json/instances_val.json',
-        data_prefix=dict(img='JPEGImages/'),
-        pipeline=test_pipeline,
-    ),
+    dataset=dict(ann_file='coco_json/instances_val.json', pipeline=test_pipeline, **data),
 )
 test_dataloader = dict(
     num_workers=1,
-    dataset=dict(
-        data_root=data_root,
-        metainfo=metainfo,
-        ann_file='coco_json/instances_test.json',
-        data_prefix=dict(img='JPEGImages/'),
-        pipeline=test_pipeline,
-    ),
+    dataset=dict(ann_file='coco_json/instances_test.json', pipeline=test_pipeline, **data),
 )
 val_evaluator = dict(ann_file=data_root + 'coco_json/instances_val.json')
 test_evaluator = dict(ann_file=data_root + 'coco_json/instances_test.json')

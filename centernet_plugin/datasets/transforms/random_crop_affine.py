@@ -9,6 +9,12 @@ from ...models.functional.geometry import affine_matrix
 from ...registry import TRANSFORMS
 from .boxes import keep_instances, warp_boxes
 
+FLIP_DIRECTIONS = {
+    (True, False): 'horizontal',
+    (False, True): 'vertical',
+    (True, True): 'diagonal',
+}
+
 
 @TRANSFORMS.register_module()
 class RandomCropAffine(BaseTransform):
@@ -82,10 +88,7 @@ class RandomCropAffine(BaseTransform):
         scale = self.size[0] / side
         results['scale_factor'] = (scale, scale)
         results['flip'] = flip or vertical
-        directions = {(True, True): 'diagonal', (True, False): 'horizontal'}
-        results['flip_direction'] = (
-            directions.get((flip, vertical), 'vertical') if flip or vertical else None
-        )
+        results['flip_direction'] = FLIP_DIRECTIONS.get((flip, vertical))
         if 'gt_bboxes' in results:
             boxes = warp_boxes(results, matrix, self.size if self.bbox_clip_border else None)
             limit = np.array(self.size) - 1

@@ -48,11 +48,11 @@ class SanityCheckHook(Hook):
         given = checkpoint.get('state_dict', checkpoint)
         given = {name.removeprefix('module.'): value for name, value in given.items()}
         wanted = dict(_unwrap(runner.model).named_parameters())
-        fits = [n for n, p in wanted.items() if n in given and given[n].shape == p.shape]
+        fits = {n for n, p in wanted.items() if n in given and given[n].shape == p.shape}
         total = sum(p.numel() for p in wanted.values())
         share = sum(wanted[name].numel() for name in fits) / max(total, 1)
         if share < self.min_match:
-            wrong = next((name for name in wanted if name not in set(fits)), None)
+            wrong = next((name for name in wanted if name not in fits), None)
             raise UserInputError(
                 f'the checkpoint is of another architecture than the config: {len(fits)} of '
                 f"{len(wanted)} parameter tensors ({share:.0%} of the numbers) fit, '{wrong}' is "

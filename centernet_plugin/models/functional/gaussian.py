@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 RADIUS_RULES = ('historical', 'corrected')
-CHUNK = 2**24  # cells of gaussians alive at once: 64 MiB, 1024 objects on a map of 128 x 128
+CHUNK = 2**24  # cells of patterns alive at once: 64 MiB, 1024 objects on a map of 128 x 128
 
 
 def gaussian_radius(
@@ -64,7 +64,7 @@ def draw_heatmap(
         Heat-map in [0, 1]. (P, H, W), float32
     """
     height, width = size
-    sigma = (2 * radii.float() + 1) / 6
+    sigma = gaussian_sigma(radii.float())
 
     def profile(length: int, center: Tensor) -> Tensor:
         distance = torch.arange(length, device=center.device) - center[:, None]  # (N, length)
@@ -73,11 +73,32 @@ def draw_heatmap(
 
     columns = profile(width, centers[:, 0])  # (N, W)
     rows = profile(height, centers[:, 1]) * weight[:, None].float()  # (N, H)
-    heatmap = rows.new_zeros(num_planes, height * width)
+    return scatter_max(rows, columns, planes, num_planes)
+
+
+def gaussian_sigma(radii: Tensor) -> Tensor:
+    """Standard deviation of the gaussian whose window ends at a radius: a sixth of the window."""
+    return (2 * radii + 1) / 6
+
+
+def scatter_max(rows: Tensor, columns: Tensor, planes: Tensor, num_planes: int) -> Tensor:
+    """Elementwise maximum, plane by plane, of patterns that are products of a row and a column.
+
+    Args:
+        rows: non-negative profile of each pattern along y. (N, H)
+        columns: along x. (N, W)
+        planes: plane of each pattern. (N,), int64
+        num_planes: P.
+
+    Returns:
+        0 where there is no pattern. (P, H, W)
+    """
+    height, width = rows.shape[1], columns.shape[1]
+    result = rows.new_zeros(num_planes, height * width)
     chunk = max(1, CHUNK // (height * width))
     for row, column, plane in zip(
         rows.split(chunk), columns.split(chunk), planes.split(chunk), strict=True
     ):
-        gaussians = (row[:, :, None] * column[:, None, :]).flatten(1)  # (N', H * W)
-        heatmap.scatter_reduce_(0, plane[:, None].expand_as(gaussians), gaussians, 'amax')
-    return heatmap.view(num_planes, height, width)
+        patterns = (row[:, :, None] * column[:, None, :]).flatten(1)  # (N', H * W)
+        result.scatter_reduce_(0, plane[:, None].expand_as(patterns), patterns, 'amax')
+    return result.view(num_planes, height, width)

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
+from mmdet.structures.bbox import get_box_tensor
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from .gaussian import draw_heatmap, gaussian_radius
+from .gaussian import draw_heatmap, gaussian_radius, gaussian_sigma, scatter_max
 from .grid import clip_boxes
 
 
@@ -128,16 +129,11 @@ def build_targets(
     )
 
 
-def box_tensor(boxes) -> Tensor:
-    """Plain float tensor of boxes that may be wrapped as mmdet boxes. (N, 4)"""
-    return getattr(boxes, 'tensor', boxes).float().reshape(-1, 4)
-
-
 def _flatten(images: Iterable[tuple[int, InstanceData]]) -> tuple[Tensor, Tensor, Tensor]:
     """Boxes, labels and image of the instances of numbered images. (N, 4), (N,), (N,)"""
     images = list(images)
-    boxes = torch.cat([box_tensor(instances.bboxes) for _, instances in images])
-    labels = torch.cat([instances.labels for _, instances in images]).long()
+    boxes = torch.cat([get_box_tensor(x.bboxes).float().reshape(-1, 4) for _, x in images])
+    labels = torch.cat([x.labels for _, x in images]).long()
     image = torch.cat([torch.full_like(x.labels, i).long() for i, x in images])
     return boxes, labels, image
 
@@ -153,7 +149,7 @@ def _neighbourhood(
     x, y = (expanded[..., axis].clamp(0, length - 1) for axis, length in enumerate(reversed(size)))
     on_map = torch.stack([x, y], dim=-1)
     inside = (on_map == expanded).all(-1)  # (N, S)
-    sigma = (2 * radii + 1) / 6
+    sigma = gaussian_sigma(radii)
     gaussian = torch.exp(-(delta**2).sum(1) / (2 * sigma[:, None] ** 2))
     near = (delta.abs() <= radii[:, None, None]).all(-1)
     objects = torch.arange(len(cells), device=cells.device)[:, None].expand(-1, len(delta))
@@ -168,8 +164,6 @@ def _box_mask(images: list[tuple[int, InstanceData]], shape: tuple, stride: int)
     inside = []
     for length, (low, high) in zip(shape[2:], ((1, 3), (0, 2)), strict=True):
         cell = torch.arange(length, device=boxes.device)
-        inside.append((cell >= boxes[:, low, None].floor()) & (cell < boxes[:, high, None]))
-    mask = (inside[0][:, :, None] & inside[1][:, None, :]).float().flatten(1)  # (N, H * W)
-    result = mask.new_zeros(shape[0] * shape[1], mask.shape[1])
-    index = (image * shape[1] + labels)[:, None].expand_as(mask)
-    return result.scatter_reduce_(0, index, mask, 'amax').view(shape)
+        touched = (cell >= boxes[:, low, None].floor()) & (cell < boxes[:, high, None])
+        inside.append(touched.float())  # rows (N, H), then columns (N, W)
+    return scatter_max(*inside, image * shape[1] + labels, shape[0] * shape[1]).view(shape)

@@ -30,7 +30,7 @@ def heatmap_focal_loss(
         Scalar, float32 (float64 for float64 logits). Without any peak the background sum is not
         divided.
     """
-    if not logits.dtype.is_floating_point or logits.dtype in (torch.float16, torch.bfloat16):
+    if logits.dtype in (torch.float16, torch.bfloat16):
         logits = logits.float()  # squares and logs of half precision overflow
     target = target.to(logits.dtype)
     if clamp is None:
