@@ -1,3 +1,4 @@
 from .deconv import CenterNetDeconvNeck
+from .dla_up import DLAUp
 
-__all__ = ['CenterNetDeconvNeck']
+__all__ = ['CenterNetDeconvNeck', 'DLAUp']

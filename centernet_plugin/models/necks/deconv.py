@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from centernet_plugin.models.layers.deform_conv import ModulatedDeformConv2d
 from centernet_plugin.registry import MODELS
 
+LAYOUTS = ('published', 'mmdet')
+
 
 @MODELS.register_module()
 class CenterNetDeconvNeck(BaseModule):
@@ -17,14 +19,22 @@ class CenterNetDeconvNeck(BaseModule):
     Batch norm and ReLU follow each of them. The layout of ``deconv_layers`` is the published one,
     so published weights only need a prefix (and ``conv_offset_mask`` renamed to ``conv_offset``).
 
+    MMDetection's CenterNet has a 3x3 convolution before each transposed one in the plain form too,
+    and no biases: ``layout='mmdet'``.
+
     Args:
         in_channels (int): channels of the last feature map.
         deconv_channels (tuple[int, ...]): output channels of every step.
         use_dcn (bool): whether a deformable convolution goes before each step.
+        layout (str): ``'published'`` or ``'mmdet'``.
         dcn_backend (str): ``'torch'`` or ``'mmcv'``, see ``ModulatedDeformConv2d``.
         init_cfg (dict | list[dict], optional): replaces the published initialisation, which is
             that of the original code: plain, weights N(0, 0.001); deformable, bilinear weights
             in output channel 0 of each transposed convolution and PyTorch's default in the rest.
+            With ``layout='mmdet'`` both forms are initialised as the deformable one.
+
+    Raises:
+        ValueError: no step, an unknown layout, or a feature map of other channels.
     """
 
     def __init__(
@@ -33,21 +43,33 @@ class CenterNetDeconvNeck(BaseModule):
         in_channels: int,
         deconv_channels: tuple[int, ...] = (256, 256, 256),
         use_dcn: bool = False,
+        layout: str = 'published',
         dcn_backend: str = 'torch',
         init_cfg: dict | list | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         if not deconv_channels:
             raise ValueError('deconv_channels must name at least one step')
+        if layout not in LAYOUTS:
+            raise ValueError(f'unknown layout {layout!r}, choose one of {LAYOUTS}')
         self.in_channels = in_channels
         self.out_channels = deconv_channels[-1]
-        self.use_dcn = use_dcn
+        self.bilinear = use_dcn or layout == 'mmdet'
         layers = []
         for channels in deconv_channels:
+            before = None
             if use_dcn:
-                layers += _normed(
-                    ModulatedDeformConv2d(in_channels, channels, padding=1, backend=dcn_backend)
+                before = ModulatedDeformConv2d(
+                    in_channels,
+                    channels,
+                    padding=1,
+                    bias=layout == 'published',
+                    backend=dcn_backend,
                 )
+            elif layout == 'mmdet':
+                before = nn.Conv2d(in_channels, channels, 3, padding=1, bias=False)
+            if before is not None:
+                layers += _normed(before)
                 in_channels = channels
             layers += _normed(
                 nn.ConvTranspose2d(in_channels, channels, 4, stride=2, padding=1, bias=False)
@@ -60,7 +82,7 @@ class CenterNetDeconvNeck(BaseModule):
         if not self.is_init and self.init_cfg is None:
             for module in self.deconv_layers:
                 if isinstance(module, nn.ConvTranspose2d):
-                    if self.use_dcn:
+                    if self.bilinear:
                         fill_first_channel_bilinear_(module.weight)
                     else:
                         nn.init.normal_(module.weight, std=0.001)
