@@ -64,6 +64,26 @@ def test_published_initialisation_deformable():
             assert torch.equal(layer.weight, before[f'deconv_layers.{index}.weight'])
 
 
+@pytest.mark.parametrize('use_dcn', [False, True])
+def test_layout_of_mmdetection(use_dcn):
+    from mmdet.models.necks import CTResNetNeck
+
+    ours = build(in_channels=16, deconv_channels=(8, 6), use_dcn=use_dcn, layout='mmdet')
+    theirs = CTResNetNeck(16, (8, 6), (4, 4), use_dcn=False).state_dict()
+    renamed = {}  # theirs has two ConvModules per step, ours six layers in a row
+    for key, value in theirs.items():
+        _, module, part, leaf = key.split('.')
+        renamed[f'deconv_layers.{3 * int(module) + (part == "bn")}.{leaf}'] = value
+    offsets = {key for key in ours.state_dict() if 'conv_offset' in key}
+    assert ours.state_dict().keys() - offsets == renamed.keys() and bool(offsets) == use_dcn
+    if not use_dcn:
+        ours.load_state_dict(renamed)
+        reference = CTResNetNeck(16, (8, 6), (4, 4), use_dcn=False)
+        reference.load_state_dict(theirs)
+        x = (torch.rand(1, 16, 4, 5),)
+        assert torch.allclose(ours.eval()(x)[0], reference.eval()(x)[0], atol=1e-6)
+
+
 def test_init_cfg_of_the_user_wins():
     neck = build(**PLAIN, init_cfg=dict(type='Constant', layer='ConvTranspose2d', val=0.5))
     neck.init_weights()
@@ -86,5 +106,7 @@ def test_bilinear_kernel_of_size_8():
 def test_wrong_arguments_are_named():
     with pytest.raises(ValueError, match='deconv_channels'):
         CenterNetDeconvNeck(in_channels=8, deconv_channels=())
+    with pytest.raises(ValueError, match="'flat'"):
+        CenterNetDeconvNeck(in_channels=8, layout='flat')
     with pytest.raises(ValueError, match='in_channels of the neck is 8'):
         CenterNetDeconvNeck(in_channels=8)((torch.rand(1, 4, 5, 5),))
