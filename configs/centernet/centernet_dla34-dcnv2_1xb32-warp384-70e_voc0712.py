@@ -1,0 +1,9 @@
+_base_ = [
+    '../_base_/models/centernet_dla34-dcnv2.py',
+    '../_base_/datasets/voc0712_warp384.py',
+    '../_base_/schedules/paper_70e.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    data_preprocessor=_base_.data_preprocessor, bbox_head=dict(num_classes=_base_.num_classes)
+)

@@ -1,0 +1,6 @@
+# Published on 2 GPUs with 16 images each, at the same 1.25e-4.
+_base_ = './centernet_r18-dcnv2_1xb32-warp384-70e_voc0712.py'
+model = dict(
+    backbone=dict(depth=101, init_cfg=dict(checkpoint='torchvision://resnet101')),
+    neck=dict(in_channels=2048),
+)
