@@ -1,0 +1,104 @@
+"""Parameters and multiply-adds of models: ``get_flops.py CONFIG [CONFIG ...] [--shape H W]``.
+
+Neither data nor weights are needed: the model is built as its config says, but not initialised,
+and run once on an empty image.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+if find_spec('centernet_plugin') is None:
+    # Not installed: this is a checkout, and the package lies two folders above this script's.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+try:  # before mmdet, for which this supplies what is missing
+    from centernet_plugin.engine import cli
+except RuntimeError as error:  # an unsupported version of something; the message says which
+    sys.exit(f'error: {error}')
+
+import torch  # noqa: E402
+from mmdet.registry import MODELS  # noqa: E402
+from mmengine.analysis import FlopAnalyzer  # noqa: E402
+from mmengine.config import Config, DictAction  # noqa: E402
+from mmengine.model import revert_sync_batchnorm  # noqa: E402
+from mmengine.registry import init_default_scope  # noqa: E402
+from torch import nn  # noqa: E402
+
+from centernet_plugin.errors import UserInputError  # noqa: E402
+from centernet_plugin.models.layers import deform_conv  # noqa: E402
+
+COUNTED = """Image of {} x {}. Counted by mmengine, a multiply-add as one FLOP: convolutions and
+matrix products, 2 per value of a batch norm, 4 per value read or enlarged bilinearly.
+Not counted: {}."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('configs', nargs='+', metavar='CONFIG', help='config files')
+    parser.add_argument(
+        '--shape',
+        nargs=2,
+        type=int,
+        default=(512, 512),
+        metavar=('H', 'W'),
+        help='size of the image (default: 512 512)',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='settings that replace those of every config',
+    )
+    args = parser.parse_args()
+    if min(args.shape) < 1:
+        raise UserInputError(f'--shape must be positive, got {args.shape[0]} x {args.shape[1]}')
+    for path in args.configs:
+        cli.require_file(path, 'config')
+    width = max(len(Path(path).stem) for path in args.configs)
+    uncounted = set()
+    for path in args.configs:
+        config = Config.fromfile(path)
+        config.merge_from_dict(args.cfg_options or {})
+        params, flops, rest = count(build(config), tuple(args.shape))
+        print(f'{Path(path).stem:{width}}  {params / 1e6:7.2f} M  {flops / 1e9:8.2f} GFLOPs')
+        uncounted |= rest
+    print('\n' + COUNTED.format(*args.shape, ', '.join(sorted(uncounted)) or 'nothing else'))
+
+
+def build(config: Config) -> nn.Module:
+    """The config's model, without the weights that its initialisation would download."""
+    init_default_scope(config.get('default_scope', 'mmdet'))
+    return revert_sync_batchnorm(MODELS.build(config.model)).eval()
+
+
+def count(model: nn.Module, shape: tuple[int, int]) -> tuple[int, int, set[str]]:
+    """Trainable parameters, multiply-adds on one image of ``shape``, operators not among them."""
+    with torch.no_grad(), sizes_as_numbers():
+        analyzer = FlopAnalyzer(model, torch.zeros(1, 3, *shape))
+        analyzer.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+        flops = analyzer.total()
+    params = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    return (
+        params,
+        int(flops),
+        {op.rpartition(':')[2].strip('_') for op in analyzer.unsupported_ops()},
+    )
+
+
+@contextmanager
+def sizes_as_numbers() -> Iterator[None]:
+    """Lets the deformable convolution be traced, during which sizes are tensors."""
+    normalise = deform_conv._normalise
+    deform_conv._normalise = lambda position, size: normalise(position, int(size))
+    try:
+        yield
+    finally:
+        deform_conv._normalise = normalise
+
+
+if __name__ == '__main__':
+    sys.exit(cli.run(main))
