@@ -1,22 +1,32 @@
-"""model-index.yml and the metafiles list exactly the configs that are shipped."""
+"""model-index.yml and the metafiles list exactly the shipped configs, with their numbers."""
 
+import importlib.util
 import re
 from pathlib import Path
 
+import pytest
+import torch
 import yaml
+from mmdet.registry import MODELS
+from mmengine.config import Config
 
 ROOT = Path(__file__).resolve().parents[1]
+INDEX = yaml.safe_load((ROOT / 'model-index.yml').read_text())
+MODELS_LISTED = {
+    model['Config']: model
+    for metafile in INDEX['Import']
+    for model in yaml.safe_load((ROOT / metafile).read_text())['Models']
+}
+QUICK = (
+    'configs/centernet/centernet_r18-dcnv2_1xb32-warp384-70e_voc0712.py',
+    'configs/centernet/centernet_mobilenetv2_8xb16-modern-140e_coco.py',
+)
 
 
 def test_every_config_is_listed_under_its_basename():
-    listed = {}
-    index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
-    for metafile in index['Import']:
-        for model in yaml.safe_load((ROOT / metafile).read_text())['Models']:
-            listed[model['Config']] = model
     shipped = [p for p in (ROOT / 'configs').rglob('*.py') if '_base_' not in p.parts]
-    assert set(listed) == {str(path.relative_to(ROOT)) for path in shipped}
-    for config, model in listed.items():
+    assert set(MODELS_LISTED) == {str(path.relative_to(ROOT)) for path in shipped}
+    for config, model in MODELS_LISTED.items():
         assert model['Name'] == Path(config).stem
         processes, images = re.search(r'_(\d+)xb(\d+)-', config).groups()
         assert model['Metadata']['Batch Size'] == int(processes) * int(images)
@@ -28,3 +38,41 @@ def test_every_config_is_listed_under_its_basename():
 def test_basenames_are_unique():
     names = [path.name for path in (ROOT / 'configs').rglob('*.py') if '_base_' not in path.parts]
     assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize('path', MODELS_LISTED, ids=lambda p: Path(p).stem)
+def test_parameters(path):
+    config = Config.fromfile(ROOT / path)
+    with torch.device('meta'):
+        model = MODELS.build(config.model)
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    assert trained == MODELS_LISTED[path]['Metadata']['Parameters']
+
+
+@pytest.mark.parametrize(
+    'path',
+    [p if p in QUICK else pytest.param(p, marks=pytest.mark.slow) for p in MODELS_LISTED],
+    ids=lambda p: Path(p).stem,
+)
+def test_flops(path):
+    """They are those of the tool, at the size of the training input."""
+    script = ROOT / 'tools/analysis_tools/get_flops.py'
+    spec = importlib.util.spec_from_file_location(script.stem, script)
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    config = Config.fromfile(ROOT / path)
+    (warp,) = [step for step in config.train_pipeline if step.type.endswith('RandomCropAffine')]
+    _, flops, _ = tool.count(tool.build(config), warp.size[::-1])
+    assert flops == MODELS_LISTED[path]['Metadata']['FLOPs']
+
+
+@pytest.mark.parametrize('path', MODELS_LISTED, ids=lambda p: Path(p).stem)
+def test_readme_has_a_row_with_the_same_numbers(path):
+    """Small sets have a section of their own instead of a row."""
+    text = (ROOT / path).with_name('README.md').read_text()
+    (line,) = [line for line in text.splitlines() if f']({Path(path).name})' in line]
+    if path.endswith(('_coco.py', '_voc0712.py')):
+        numbers = MODELS_LISTED[path]['Metadata']
+        cells = [cell.strip() for cell in line.split('|')]
+        assert f'{numbers["Parameters"] / 1e6:.1f}' in cells
+        assert f'{numbers["FLOPs"] / 1e9:.1f}' in cells
