@@ -1,10 +1,12 @@
 """DLA: Deep Layer Aggregation (arXiv 1707.06484), the paper's backbone of best trade-off."""
 
+import torch
 from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from centernet_plugin.errors import UserInputError
 from centernet_plugin.models.layers.dla_tree import DLABasicBlock, DLABottleneck, DLATree
 from centernet_plugin.registry import MODELS
 
@@ -106,6 +108,24 @@ class DLANet(BaseModule):
             )
             self.add_module(f'level{i}', tree)
         self._freeze()
+
+    def init_weights(self) -> None:
+        """As ``init_cfg`` says.
+
+        Raises:
+            UserInputError: a pretrained file has other weights than these. Files of a hub are all
+                called alike and are cached by that name, so one may come for another.
+        """
+        stem = self.base_layer[0].weight
+        before = stem.detach().clone()
+        super().init_weights()
+        is_file = isinstance(self.init_cfg, dict) and self.init_cfg['type'] == 'Pretrained'
+        if is_file and torch.equal(stem, before):
+            raise UserInputError(
+                f"'{self.init_cfg['checkpoint']}' has no weights of DLA (no base_layer.0.weight of "
+                f'shape {tuple(stem.shape)}); if it was downloaded, an older file of that name may '
+                f"lie in torch's cache, {torch.hub.get_dir()}/checkpoints"
+            )
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """(B, in_channels, H, W) -> one (B, channels, H / 2^i, W / 2^i) per level i asked for."""

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from centernet_plugin.errors import UserInputError
 from centernet_plugin.models import DLANet
 from centernet_plugin.models.layers import DLATree
 from centernet_plugin.registry import MODELS
@@ -98,6 +99,22 @@ def test_initialised_for_training_from_scratch():
     net.init_weights()
     weight = net.level4.tree1.tree1.conv1.weight  # (256, 128, 3, 3)
     assert weight.std().item() == pytest.approx((2 / (9 * 256)) ** 0.5, rel=0.01)
+
+
+def test_pretrained_file_loads_or_is_refused(tmp_path):
+    source = DLANet(arch=SMALL)
+    weights = source.state_dict() | {'fc.weight': torch.zeros(10, 12, 1, 1)}
+    torch.save(weights, tmp_path / 'dla.pth')
+    torch.save({'conv1.weight': torch.zeros(3)}, tmp_path / 'other.pth')
+    net, other = (
+        DLANet(arch=SMALL, init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / name)))
+        for name in ('dla.pth', 'other.pth')
+    )
+    net.init_weights()
+    for name, value in net.state_dict().items():
+        assert torch.equal(value, weights[name])
+    with pytest.raises(UserInputError, match='no weights of DLA'):
+        other.init_weights()
 
 
 def test_norm_cfg_reaches_every_norm():
