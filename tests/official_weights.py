@@ -8,6 +8,7 @@ offsets of order half a cell, so a mistake shows as a gross error. The same file
 original network gives for these weights, computed in float64.
 """
 
+import math
 import zlib
 from pathlib import Path
 
@@ -30,8 +31,7 @@ def load_case(name: str) -> tuple[dict, Tensor, dict[str, Tensor]]:
         the expected logits (1, channels, H / 4, W / 4) by name ``stack<i>.<published head>``.
     """
     with np.load(DATA / 'networks' / f'{name}.npz') as case:
-        model, salt = str(case['model']), str(case['salt'])
-        state = {key: _draw(key, shape, salt) for key, shape in _read_keys(model)}
+        state = draw(str(case['model']), str(case['salt']))
         for entry in case.files:
             if entry.startswith('bn/'):
                 state[entry.removeprefix('bn/')] = torch.from_numpy(case[entry])
@@ -45,12 +45,27 @@ def load_case(name: str) -> tuple[dict, Tensor, dict[str, Tensor]]:
     return {'epoch': 140, 'state_dict': state}, image, outputs
 
 
+def draw(model: str, salt: str = '') -> dict[str, Tensor]:
+    """A ``state_dict`` with the names and shapes of ``data/keys/<model>.txt``."""
+    return {key: _draw(key, shape, salt) for key, shape, _ in _read_keys(model)}
+
+
+def without_values(model: str) -> dict[str, Tensor]:
+    """The same without values, on the device ``meta``; it takes no memory."""
+    return {key: torch.empty(shape, device='meta') for key, shape, _ in _read_keys(model)}
+
+
+def count_parameters(model: str) -> int:
+    """Trained numbers of a published model."""
+    return sum(math.prod(shape) for _, shape, kind in _read_keys(model) if kind == 'param')
+
+
 def _read_keys(model):
-    """[(key, shape)] of a published model."""
+    """[(key, shape, 'param' | 'buffer')] of a published model."""
     rows = (line.split('\t') for line in (DATA / 'keys' / f'{model}.txt').read_text().splitlines())
     return [
-        (key, tuple(int(n) for n in shape.strip('[]').split(',') if n.strip()))
-        for key, shape, _ in rows
+        (key, tuple(int(n) for n in shape.strip('[]').split(',') if n.strip()), kind)
+        for key, shape, kind in rows
     ]
 
 

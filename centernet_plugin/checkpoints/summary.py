@@ -1,0 +1,104 @@
+"""A conversion in a few lines."""
+
+import os
+import shlex
+from pathlib import Path
+
+from .convert import Conversion
+from .recognise import TASKS
+
+NETWORKS = {
+    'res': 'res_{0}: ResNet-{0}, plain up-convolution',
+    'resdcn': 'resdcn_{0}: ResNet-{0}, deformable up-convolution',
+    'dla': 'dla_{0}: DLA-{0}, deformable aggregation',
+    'dlav0': 'dlav0_{0}: DLA-{0}, plain aggregation',
+    'hourglass': 'hourglass: {1} stacked hourglasses',
+    'mmdet_res': "MMDetection's CenterNet: ResNet-{0}, plain up-convolution",
+    'mmdet_resdcn': "MMDetection's CenterNet: ResNet-{0}, deformable up-convolution",
+    'dla_imagenet': 'DLA-{0}',
+}
+
+
+def summary(result: Conversion) -> str:
+    """What was recognised, used, dropped, and how to go on."""
+    lines = [('found', _found(result)), ('used', _used(result))]
+    for reason, keys in result.weights.dropped.items():
+        lines.append(('dropped', f'{_tensors(len(keys))}: {reason} ({_groups(keys)})'))
+    if result.checkpoint.rest:
+        lines.append(('dropped', f'{", ".join(result.checkpoint.rest)}: state of the training'))
+    lines += [('config', line) for line in _config(result)]
+    size = result.destination.stat().st_size / 2**20
+    lines.append(('written', f'{result.destination} ({size:.1f} MiB)'))
+    names = [name for name, _ in lines]
+    labels = [n if i == 0 or names[i - 1] != n else '' for i, n in enumerate(names)]
+    return '\n'.join(f'{label:8} {text}' for label, (_, text) in zip(labels, lines, strict=True))
+
+
+def _found(result: Conversion) -> str:
+    description = result.description
+    depth = result.arch or description.depth
+    parts = [
+        NETWORKS[description.network].format(depth, description.num_stacks),
+        TASKS[description.task],
+    ]
+    if description.num_classes:
+        parts.append(f'{description.num_classes} class{"es" * (description.num_classes > 1)}')
+    if result.checkpoint.epoch is not None:
+        parts.append(f'epoch {result.checkpoint.epoch}')
+    return ', '.join(parts)
+
+
+def _used(result: Conversion) -> str:
+    weights = result.weights
+    used = len(weights.state) - weights.counters
+    text = f'{_tensors(used)}, {weights.num_parameters:,} parameters'
+    if weights.counters:
+        text += f'; {weights.counters} batch counters that the file lacks begin at 0'
+    return text
+
+
+def _config(result: Conversion) -> list[str]:
+    if result.choice is None:
+        init = f"init_cfg=dict(type='Pretrained', checkpoint={str(result.destination)!r})"
+        return [f"dict(type='centernet_plugin.DLANet', arch={result.arch!r}, {init})"]
+    choice = result.choice
+    lines = [_short(choice.path)]
+    if any(isinstance(value, list) for value in choice.options.values()):
+        # mmengine's command line has no syntax for a list of dicts.
+        settings = [f'{name} = {value}' for name, value in choice.options.items()]
+        lines.append(f'with these settings, in a config that inherits it: {"; ".join(settings)}')
+    elif choice.options:
+        options = [shlex.quote(f'{name}={value}') for name, value in choice.options.items()]
+        lines.append(f'--cfg-options {" ".join(options)}')
+    if choice.others:
+        lines.append(f'or, with the same network, {", ".join(choice.others)}')
+    if result.description.task == 'exdet':
+        option = shlex.quote(f'load_from={result.destination}')
+        lines.append(f'to start training from: --cfg-options {option}')
+    elif not result.is_detector:
+        heads = [f'{name} ({count})' for name, count in result.description.heads.items()]
+        lines.append(
+            'is for backbone and neck only: no shipped config has all of these heads: '
+            + ', '.join(heads)
+        )
+    return lines
+
+
+def _short(path: Path) -> str:
+    """``path`` from here, if it lies below."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith(os.pardir) else relative
+
+
+def _tensors(count: int) -> str:
+    return f'{count} tensor{"" if count == 1 else "s"}'
+
+
+def _groups(keys: list[str]) -> str:
+    """The modules that tensors belong to: ``base.level3.project``, not its seven tensors."""
+    groups = {}
+    for key in keys:
+        head, project, _ = key.partition('.project.')
+        name = f'{head}.project' if project else key.removeprefix('base.').partition('.')[0]
+        groups[name] = None
+    return ', '.join(groups)

@@ -1,0 +1,236 @@
+"""Whole conversions: what is written, and that nothing is where something went wrong."""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmdet.apis import DetInferencer
+from mmengine.config import Config
+from mmengine.runner import load_checkpoint
+
+import centernet_plugin
+from centernet_plugin.checkpoints import convert, convert_file, summary
+from centernet_plugin.errors import UserInputError
+from centernet_plugin.models import DLANet
+from centernet_plugin.registry import MODELS
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from official_weights import draw, without_values  # noqa: E402
+
+
+def save(path, content):
+    torch.save(content, path)
+    return path
+
+
+def lines(result):
+    """The summary by its labels."""
+    found = {}
+    for line in summary(result).splitlines():
+        label = line[:9].strip() or label  # noqa: F821  the line before has one
+        found.setdefault(label, []).append(line[9:])
+    return found
+
+
+@pytest.fixture(scope='module')
+def res_18():
+    return draw('res_18_ctdet_coco')
+
+
+def test_checkpoint_of_a_detector(tmp_path, res_18):
+    source = dict(epoch=140, state_dict=res_18, optimizer={'state': {}, 'param_groups': []})
+    result = convert_file(save(tmp_path / 'res.pth', source), tmp_path / 'ours.pth')
+    content = torch.load(tmp_path / 'ours.pth', weights_only=True)
+    assert set(content) == {'meta', 'state_dict'}
+    meta = content['meta']
+    assert (meta['epoch'], meta['iter'], meta['seed']) == (140, 0, None)
+    assert meta['centernet_plugin_version'] == centernet_plugin.__version__
+    assert meta['experiment_name'] == 'centernet_r18_8xb16-warp512-140e_coco'
+    assert len(meta['dataset_meta']['classes']) == len(meta['dataset_meta']['palette']) == 80
+    assert meta['dataset_meta']['classes'][:2] == ('person', 'bicycle')
+    assert meta['source']['architecture'] == 'res_18' and meta['source']['task'] == 'ctdet'
+    assert meta['source']['file'] == 'res.pth'
+    assert len(meta['time']) == len('20240101_120000')
+    assert os.stat(tmp_path / 'ours.pth').st_mode & 0o777 == 0o666 & ~convert._umask()
+
+    model = MODELS.build(Config.fromstring(meta['cfg'], '.py').model)
+    model.load_state_dict(content['state_dict'], strict=True)
+    text = lines(result)
+    assert text['found'] == [
+        'res_18: ResNet-18, plain up-convolution, detection, 80 classes, epoch 140'
+    ]
+    assert text['used'] == ['150 tensors, 15,820,372 parameters']
+    assert text['dropped'] == ['optimizer: state of the training']
+
+
+def test_inferencer_needs_no_config(tmp_path, res_18):
+    convert_file(save(tmp_path / 'res.pth', res_18), tmp_path / 'ours.pth')
+    inferencer = DetInferencer(weights=str(tmp_path / 'ours.pth'), device='cpu')
+    assert isinstance(inferencer.model, centernet_plugin.models.CenterNet)
+    assert inferencer.model.dataset_meta['classes'][0] == 'person'
+    image = np.random.RandomState(0).randint(0, 256, (60, 90, 3), dtype=np.uint8)
+    (prediction,) = inferencer(image, no_save_vis=True)['predictions']
+    assert len(prediction['scores']) == 100
+    weight = inferencer.model.bbox_head.heads[0]['heatmap'][2].weight
+    assert torch.equal(weight, res_18['hm.2.weight'])
+
+
+def test_voc_and_its_input_size(tmp_path):
+    source = save(tmp_path / 'ctdet_pascal_resdcn18_384.pth', draw('resdcn_18_ctdet_voc'))
+    result = convert_file(source, tmp_path / 'ours.pth')
+    meta = torch.load(tmp_path / 'ours.pth', weights_only=True)['meta']
+    assert meta['dataset_meta']['classes'][0] == 'aeroplane'
+    assert len(meta['dataset_meta']['classes']) == 20
+    config = lines(result)['config']
+    assert config[0].endswith('centernet_r18-dcnv2_1xb32-warp384-70e_voc0712.py')
+    assert config[1] == ('or, with the same network, centernet_r18-dcnv2_1xb32-warp512-70e_voc0712')
+
+
+def test_options_for_what_no_config_has(tmp_path, res_18):
+    state = res_18 | {'hm.2.weight': torch.zeros(7, 64, 1, 1), 'hm.2.bias': torch.zeros(7)}
+    result = convert_file(save(tmp_path / 'a.pth', state), tmp_path / 'ours.pth')
+    assert lines(result)['config'][1] == '--cfg-options model.bbox_head.num_classes=7'
+    meta = torch.load(tmp_path / 'ours.pth', weights_only=True)['meta']
+    assert 'dataset_meta' not in meta and 'num_classes=7' in meta['cfg']
+
+    state = {key: value for key, value in res_18.items() if not key.startswith('reg.')}
+    result = convert_file(save(tmp_path / 'a.pth', state), tmp_path / 'ours.pth')
+    assert lines(result)['config'][1] == (
+        'with these settings, in a config that inherits it: '
+        "model.bbox_head.branches = [{'type': 'centernet_plugin.SizeBranch'}]"
+    )
+    content = torch.load(tmp_path / 'ours.pth', weights_only=True)
+    model = MODELS.build(Config.fromstring(content['meta']['cfg'], '.py').model)
+    model.load_state_dict(content['state_dict'], strict=True)
+
+
+@pytest.mark.parametrize('task', ['multi_pose', 'ddd'])
+def test_pose_and_3d_have_no_config_yet(tmp_path, task):
+    source = save(tmp_path / 'a.pth', draw(f'dla_34_{task}'))
+    result = convert_file(source, tmp_path / 'ours.pth')
+    meta = torch.load(tmp_path / 'ours.pth', weights_only=True)['meta']
+    assert 'cfg' not in meta, 'an inferencer would leave out most of the heads'
+    heads = meta['source']['heads']
+    assert heads == (
+        dict(heatmap=1, size=2, joints=34, offset=2, joint_heatmap=17, joint_offset=2)
+        if task == 'multi_pose'
+        else dict(heatmap=3, depth=1, orientation=8, dimension=3, size=2, offset=2)
+    )
+    assert 'no shipped config has all of these heads: heatmap' in lines(result)['config'][-1]
+    classes = meta.get('dataset_meta', {}).get('classes')
+    assert classes == (('Pedestrian', 'Car', 'Cyclist') if task == 'ddd' else None)
+    assert len(lines(result)['dropped']) == 2
+
+
+def hollow(model):
+    """A ``state_dict`` that takes no memory: every tensor is one number, repeated."""
+    state = without_values(model)
+    return {key: torch.zeros((), dtype=v.dtype).expand(v.shape) for key, v in state.items()}
+
+
+def test_extremenet_is_something_to_start_from(tmp_path):
+    heads = ('hm.', 'wh.', 'reg.')
+    state = hollow('hourglass_ctdet_coco')
+    trunk = {f'module.{key}': v for key, v in state.items() if not key.startswith(heads)}
+    layer = state['hm.0.1.weight']
+    source = {**trunk, 'module.t_heats.0.1.weight': layer, 'module.ct_heats.1.1.weight': layer}
+    path = tmp_path / 'ExtremeNet_500000.pkl'
+    torch.save(source, path, _use_new_zipfile_serialization=False)
+    result = convert_file(path, tmp_path / 'ours.pth')
+    content = torch.load(tmp_path / 'ours.pth', weights_only=True)
+    assert 'cfg' not in content['meta'] and content['meta']['source']['task'] == 'exdet'
+    with torch.device('meta'):
+        model = MODELS.build(result.choice.config.model)
+    missing, unexpected = model.load_state_dict(content['state_dict'], strict=False, assign=True)
+    assert not unexpected and len(missing) == 2 * 3 * 4
+    assert all(key.startswith('bbox_head.') for key in missing)
+    text = lines(result)
+    assert text['found'] == ['hourglass: 2 stacked hourglasses, ExtremeNet']
+    assert '(t_heats, ct_heats)' in text['dropped'][0] and 'ExtremeNet' in text['dropped'][0]
+    assert f'load_from={tmp_path / "ours.pth"}' in text['config'][-1]
+
+
+def test_imagenet_backbone_loads_completely(tmp_path):
+    state = {key: torch.randn(v.shape) for key, v in without_values('timm_dla34').items()}
+    state = {k: v.long() if 'num_batches' in k else v for k, v in state.items()}
+    result = convert_file(save(tmp_path / 'dla34.bin', state), tmp_path / 'ours.pth')
+    text = lines(result)
+    assert text['found'] == ['DLA-34, ImageNet classification']
+    config = eval(text['config'][0], dict(dict=dict))
+    assert config.pop('type') == 'centernet_plugin.DLANet'
+    backbone = DLANet(**config)
+    backbone.init_weights()
+    for key, value in backbone.state_dict().items():
+        assert torch.equal(value, state[key]), key
+    # The same by mmengine's loader, which is strict here.
+    load_checkpoint(DLANet(), str(tmp_path / 'ours.pth'), strict=True)
+
+
+def test_nothing_is_written_unless_everything_fits(tmp_path, res_18):
+    state = {key: value for key, value in res_18.items() if key != 'layer4.1.bn2.weight'}
+    with pytest.raises(UserInputError, match='not complete: the model of centernet_r18_8xb16'):
+        convert_file(save(tmp_path / 'a.pth', state), tmp_path / 'ours.pth')
+    assert [path.name for path in tmp_path.iterdir()] == ['a.pth']
+
+
+def test_destinations_that_cannot_be(tmp_path, res_18):
+    source = save(tmp_path / 'a.pth', res_18)
+    before = source.read_bytes()
+    (tmp_path / 'link.pth').symlink_to(source)
+    os.link(source, tmp_path / 'hard.pth')
+    for name in ('a.pth', 'link.pth', 'hard.pth', 'sub/../a.pth'):
+        (tmp_path / 'sub').mkdir(exist_ok=True)
+        with pytest.raises(UserInputError, match='is the source itself'):
+            convert_file(source, tmp_path / name)
+    for name, message in {
+        'sub': 'is a folder',
+        'missing/ours.pth': r"the folder '.*missing' does not exist",
+        'a.pth/ours.pth': 'does not exist',
+        'n' * 300: 'cannot be written: File name too long',
+        '/dev/null': 'is not a regular file',
+    }.items():
+        with pytest.raises(UserInputError, match=message):
+            convert_file(source, tmp_path / name)
+    assert source.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        'a.pth',
+        'hard.pth',
+        'link.pth',
+        'sub',
+    ]
+
+
+@pytest.mark.parametrize('existing', [False, True])
+@pytest.mark.parametrize('stop', [OSError(28, 'No space left on device'), KeyboardInterrupt()])
+def test_what_stops_the_writing_leaves_no_half_file(tmp_path, monkeypatch, res_18, stop, existing):
+    source, destination = save(tmp_path / 'a.pth', res_18), tmp_path / 'ours.pth'
+    if existing:
+        destination.write_text('earlier')
+
+    def half(content, file):
+        file.write(b'half of it')
+        raise stop
+
+    monkeypatch.setattr(convert.torch, 'save', half)
+    interrupted = isinstance(stop, KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt if interrupted else UserInputError) as error:
+        convert_file(source, destination)
+    if not interrupted:
+        assert "ours.pth' cannot be written: No space left on device" in str(error.value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['a.pth'] + ['ours.pth'] * existing
+    assert not existing or destination.read_text() == 'earlier'
+
+
+def test_an_earlier_result_is_replaced(tmp_path, res_18):
+    source, destination = save(tmp_path / 'a.pth', res_18), tmp_path / 'ours.pth'
+    destination.write_text('earlier')
+    convert_file(str(source), str(destination))
+    assert 'state_dict' in torch.load(destination, weights_only=True)
+
+
+def test_folder_of_configs_can_be_given(tmp_path, res_18):
+    with pytest.raises(UserInputError, match='does not exist'):
+        convert_file(save(tmp_path / 'a.pth', res_18), tmp_path / 'ours.pth', configs=tmp_path)
