@@ -3,6 +3,7 @@
 import functools
 import json
 import re
+from collections import OrderedDict
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ from mmdet.registry import DATASETS, MODELS, TRANSFORMS
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.dataset import Compose
+from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 
@@ -282,7 +284,9 @@ def make_voc(root):
         (folder / f'ImageSets/Main/{split}.txt').write_text(f'{name}\n')
 
 
-def test_voc_trains_and_evaluates(tmp_path):
+def test_voc_trains_and_evaluates(tmp_path, monkeypatch):
+    # A runner sets mmdet's scope for good, in which later tests would not miss a prefix.
+    monkeypatch.setattr(DefaultScope, '_instance_dict', OrderedDict())
     make_voc(tmp_path)
     config = load('centernet_r18-dcnv2_1xb32-warp384-70e_voc0712')
     config.merge_from_dict(
