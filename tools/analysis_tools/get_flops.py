@@ -6,8 +6,6 @@ and run once on an empty image.
 
 import argparse
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -28,7 +26,6 @@ from mmengine.registry import init_default_scope  # noqa: E402
 from torch import nn  # noqa: E402
 
 from centernet_plugin.errors import UserInputError  # noqa: E402
-from centernet_plugin.models.layers import deform_conv  # noqa: E402
 
 COUNTED = """Image of {} x {}. Counted by mmengine, a multiply-add as one FLOP: convolutions and
 matrix products, 2 per value of a batch norm, 4 per value read or enlarged bilinearly.
@@ -77,7 +74,7 @@ def build(config: Config) -> nn.Module:
 
 def count(model: nn.Module, shape: tuple[int, int]) -> tuple[int, int, set[str]]:
     """Trainable parameters, multiply-adds on one image of ``shape``, operators not among them."""
-    with torch.no_grad(), sizes_as_numbers():
+    with torch.no_grad():
         analyzer = FlopAnalyzer(model, torch.zeros(1, 3, *shape))
         analyzer.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
         flops = analyzer.total()
@@ -87,17 +84,6 @@ def count(model: nn.Module, shape: tuple[int, int]) -> tuple[int, int, set[str]]
         int(flops),
         {op.rpartition(':')[2].strip('_') for op in analyzer.unsupported_ops()},
     )
-
-
-@contextmanager
-def sizes_as_numbers() -> Iterator[None]:
-    """Lets the deformable convolution be traced, during which sizes are tensors."""
-    normalise = deform_conv._normalise
-    deform_conv._normalise = lambda position, size: normalise(position, int(size))
-    try:
-        yield
-    finally:
-        deform_conv._normalise = normalise
 
 
 if __name__ == '__main__':

@@ -214,6 +214,7 @@ def _normalise(position, size):
     Positions at or beyond the first cell outside go far out: the value there is 0 either way, and
     so is the gradient then, as in the compiled operators.
     """
+    size = int(size)  # while being traced, sizes are tensors
     full = 2 ** max(size - 2, 0).bit_length() + 1
     outside = (position <= -1) | (position >= size)
     return position.masked_fill(outside, -2) * (2 / (full - 1)) - 1, full
