@@ -11,7 +11,6 @@ import pytest
 import torch
 from mmengine.config import Config, DictAction
 
-from centernet_plugin.checkpoints.rename import HEADS
 from centernet_plugin.models import Branch
 from centernet_plugin.registry import MODELS
 
@@ -28,6 +27,17 @@ CASES = {
     'hourglass_ctdet_coco': 'centernet_hourglass104_8xb3-warp512-50e_coco',
     'dla_34_multi_pose': 'centernet_dla34-dcnv2_8xb16-warp512-140e_coco',
     'dla_34_ddd': 'centernet_dla34-dcnv2_8xb16-warp512-140e_coco',
+}
+HEADS = {
+    'hm': 'heatmap',
+    'wh': 'size',
+    'reg': 'offset',
+    'hps': 'joints',
+    'hm_hp': 'joint_heatmap',
+    'hp_offset': 'joint_offset',
+    'dep': 'depth',
+    'rot': 'orientation',
+    'dim': 'dimension',
 }
 DETECTION = {'heatmap', 'size', 'offset'}
 
