@@ -156,7 +156,7 @@ def test_mmcv_functions_on_the_placeholder():
 
 
 weights_only = pytest.mark.skipif(
-    checkpoint._before_weights_only(), reason='torch.load loads everything before 2.6'
+    checkpoint.before_weights_only(), reason='torch.load loads everything before 2.6'
 )
 
 

@@ -59,4 +59,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    sys.exit(cli.run(main))
+    sys.exit(cli.run(main, after_interrupt='--resume goes on from the latest checkpoint.'))

@@ -112,7 +112,7 @@ def _require_checkpoint_file(path: Path) -> None:
 def _load(path: Path):
     """``torch.load`` of data only; what a Runner of mmengine saves is data."""
     allowed = contextlib.nullcontext()
-    if not checkpoint._before_weights_only():
+    if not checkpoint.before_weights_only():
         allowed = torch.serialization.safe_globals(checkpoint.safe_globals())
     try:
         with allowed, warnings.catch_warnings():

@@ -14,7 +14,7 @@ def allow_mmengine_checkpoints() -> None:
     """
     from mmengine.runner import checkpoint
 
-    if _before_weights_only() or hasattr(checkpoint, 'get_torch_safe_globals'):
+    if before_weights_only() or hasattr(checkpoint, 'get_torch_safe_globals'):
         return
     torch.serialization.add_safe_globals(safe_globals())
 
@@ -70,6 +70,6 @@ def class_attribute(owner: type, name: str):
     return getattr(owner, name)
 
 
-def _before_weights_only():
+def before_weights_only() -> bool:
     """Whether ``torch.load`` still loads everything by default."""
     return tuple(int(n) for n in torch.__version__.split('.')[:2]) < (2, 6)

@@ -84,8 +84,12 @@ def build_runner(cfg: Config) -> Runner:
     return Runner.from_cfg(cfg)
 
 
-def run(main: Callable[[], None]) -> int:
+def run(main: Callable[[], None], *, after_interrupt: str = '') -> int:
     """Calls ``main`` and turns the user's mistakes into one sentence on stderr.
+
+    Args:
+        main: what the script does.
+        after_interrupt: what to tell who pressed Ctrl-C about going on.
 
     Returns:
         The exit code: 0, 2 after a mistake in the input, 130 after Ctrl-C. Anything else that
@@ -96,7 +100,7 @@ def run(main: Callable[[], None]) -> int:
     except (Exception, KeyboardInterrupt) as error:
         # An interrupt amid torch.save ends as another exception.
         if any(isinstance(link, KeyboardInterrupt) for link in _chain(error)):
-            print('Interrupted; --resume goes on from the latest checkpoint.', file=sys.stderr)
+            print('Interrupted.', after_interrupt, file=sys.stderr)
             return INTERRUPTED
         sentence = explain(error)
         if sentence is None:
