@@ -8,9 +8,10 @@ DEMO_ARGS ?=
 PYTEST_ARGS ?=
 
 export TORCH
-# Two threads per test process only slow each other down on small machines.
+# One process per core with one thread each; more threads only wait for each other.
 TEST_ENV = OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 PYTEST = -m pytest -ra --durations=5 -p no:cacheprovider
+PARALLEL = -n logical
 
 .DEFAULT_GOAL := help
 .PHONY: help env env-openmmlab demo test test-slow test-openmmlab lint format clean
@@ -39,13 +40,13 @@ demo: env
 	@'$(VENV)/bin/python' tools/demo.py $(DEMO_ARGS)
 
 test: env
-	@$(TEST_ENV) '$(VENV)/bin/python' $(PYTEST) $(PYTEST_ARGS)
+	@$(TEST_ENV) '$(VENV)/bin/python' $(PYTEST) $(PARALLEL) $(PYTEST_ARGS)
 
 test-slow: env
 	@$(TEST_ENV) '$(VENV)/bin/python' $(PYTEST) -m slow $(PYTEST_ARGS)
 
 test-openmmlab: env-openmmlab
-	@$(TEST_ENV) '$(VENV_OPENMMLAB)/bin/python' $(PYTEST) $(PYTEST_ARGS)
+	@$(TEST_ENV) '$(VENV_OPENMMLAB)/bin/python' $(PYTEST) $(PARALLEL) $(PYTEST_ARGS)
 
 lint: env
 	@'$(VENV)/bin/ruff' check .

@@ -14,7 +14,7 @@ MIM_ITEMS = ('configs', 'tools', 'model-index.yml')
 
 ONEDL = ['onedl-mmengine==0.10.12', 'onedl-mmcv==2.3.6', 'onedl-mmdetection==3.5.1']
 OPENMMLAB = ['mmengine==0.10.7', 'mmcv-lite==2.1.0', 'mmdet==3.3.0']
-TEST = ['pytest>=8', 'hypothesis>=6']
+TEST = ['pytest>=8', 'pytest-xdist>=3', 'hypothesis>=6']
 
 
 def read_version() -> str:
