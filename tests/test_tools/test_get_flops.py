@@ -69,6 +69,23 @@ def test_prints_a_table_without_data_or_weights():
     [
         (['nowhere.py'], "config 'nowhere.py' does not exist"),
         ([str(ROOT / R18), '--shape', '0', '64'], '--shape must be positive'),
+        ([str(ROOT / 'README.md')], "README.md' is not a .py"),
+        ([str(ROOT / 'configs/_base_/default_runtime.py')], 'has no model'),
+        (
+            [str(ROOT / R18), '--cfg-options', 'model.neck.in_channels=3'],
+            'does not run on an image of 512 x 512',
+        ),
+        (
+            [
+                str(ROOT / R18),
+                '--shape',
+                '64',
+                '96',
+                '--cfg-options',
+                'model.backbone.in_channels=1',
+            ],
+            'does not run on an image of 64 x 96',
+        ),
     ],
 )
 def test_mistakes_get_one_sentence(tool, args, sentence, monkeypatch, capsys):

@@ -50,6 +50,8 @@ def main() -> None:
         metavar='KEY=VALUE',
         help='settings that replace those of every config',
     )
+    # What reading a config asks for, of training and testing.
+    parser.set_defaults(work_dir=None, launcher='none', local_rank=0)
     args = parser.parse_args()
     if min(args.shape) < 1:
         raise UserInputError(f'--shape must be positive, got {args.shape[0]} x {args.shape[1]}')
@@ -58,12 +60,28 @@ def main() -> None:
     width = max(len(Path(path).stem) for path in args.configs)
     uncounted = set()
     for path in args.configs:
-        config = Config.fromfile(path)
-        config.merge_from_dict(args.cfg_options or {})
-        params, flops, rest = count(build(config), tuple(args.shape))
+        args.config = path
+        params, flops, rest = measure(cli.load_config(args), path, tuple(args.shape))
         print(f'{Path(path).stem:{width}}  {params / 1e6:7.2f} M  {flops / 1e9:8.2f} GFLOPs')
         uncounted |= rest
     print('\n' + COUNTED.format(*args.shape, ', '.join(sorted(uncounted)) or 'nothing else'))
+
+
+def measure(config: Config, path: str, shape: tuple[int, int]) -> tuple[int, int, set[str]]:
+    """What :func:`count` gives for the config's model.
+
+    Raises:
+        UserInputError: there is no model, it cannot be built, or not be run with an image alone.
+    """
+    if 'model' not in config:
+        raise UserInputError(f"'{path}' has no model")
+    try:
+        return count(build(config), shape)
+    except Exception as error:
+        size = ' x '.join(map(str, shape))
+        raise UserInputError(
+            f"the network of '{path}' does not run on an image of {size}: {error}"
+        ) from error
 
 
 def build(config: Config) -> nn.Module:
