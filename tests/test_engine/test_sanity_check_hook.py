@@ -69,6 +69,38 @@ def test_fine_tuning_with_other_classes_is_allowed():
     )
 
 
+def test_a_test_needs_the_whole_model():
+    hook, target = SanityCheckHook(), runner(3, tuple('abc'))
+    weights = target.model.state_dict()
+    last = list(weights)[-1]
+    lacking = {name: value for name, value in weights.items() if name != last}
+    hook.after_load_checkpoint(target, lacking)
+    hook.before_train(target)  # a start for training all the same
+    hook.before_test(target)  # of what was trained
+    hook.after_load_checkpoint(target, lacking)
+    with pytest.raises(UserInputError, match=f"{len(weights) - 1} of {len(weights)} .*'{last}'"):
+        hook.before_test(target)
+    hook.after_load_checkpoint(target, weights)
+    hook.before_test(target)
+    hook = SanityCheckHook(complete_test=False)
+    hook.after_load_checkpoint(target, lacking)
+    hook.before_test(target)
+
+
+@pytest.mark.parametrize('buffer', ['running_var', 'num_batches_tracked'])
+def test_statistics_count_and_counters_do_not(buffer):
+    hook, target = SanityCheckHook(), runner(3, tuple('abc'))
+    target.model.norm = nn.BatchNorm2d(2)
+    weights = target.model.state_dict()
+    del weights[f'norm.{buffer}']
+    hook.after_load_checkpoint(target, weights)
+    if buffer == 'num_batches_tracked':
+        hook.before_test(target)
+    else:
+        with pytest.raises(UserInputError, match='norm.running_var'):
+            hook.before_test(target)
+
+
 def test_empty_checkpoint():
     with pytest.raises(UserInputError, match='0 of'):
         SanityCheckHook().after_load_checkpoint(

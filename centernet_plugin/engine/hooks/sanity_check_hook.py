@@ -19,14 +19,16 @@ class SanityCheckHook(Hook):
     Args:
         min_match: least share of the model's parameters that a checkpoint has to fill. The default
             lets a checkpoint with other classes be fine-tuned.
+        complete_test: whether a test needs a checkpoint that fills the whole model.
 
     Raises:
         UserInputError: no batch to train on; ``num_classes`` is not the number of the dataset's
             classes; or too little of a checkpoint fits.
     """
 
-    def __init__(self, *, min_match: float = 0.5) -> None:
-        self.min_match = min_match
+    def __init__(self, *, min_match: float = 0.5, complete_test: bool = True) -> None:
+        self.min_match, self.complete_test = min_match, complete_test
+        self._loaded = ''  # what a test would have to say about the checkpoint
 
     def before_train(self, runner: Runner) -> None:
         if len(runner.train_dataloader) == 0:
@@ -37,27 +39,34 @@ class SanityCheckHook(Hook):
                 'on; make the batch smaller'
             )
         _check_num_classes(runner.model, runner.train_dataloader.dataset, 'training')
+        self._loaded = ''  # what did not fit will be learnt
 
     def before_val(self, runner: Runner) -> None:
         _check_num_classes(runner.model, runner.val_dataloader.dataset, 'validation')
 
     def before_test(self, runner: Runner) -> None:
         _check_num_classes(runner.model, runner.test_dataloader.dataset, 'test')
+        if self.complete_test and self._loaded:
+            raise UserInputError(self._loaded)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         given = checkpoint.get('state_dict', checkpoint)
         given = {name.removeprefix('module.'): value for name, value in given.items()}
-        wanted = dict(_unwrap(runner.model).named_parameters())
-        fits = {n for n, p in wanted.items() if n in given and given[n].shape == p.shape}
-        total = sum(p.numel() for p in wanted.values())
-        share = sum(wanted[name].numel() for name in fits) / max(total, 1)
-        if share < self.min_match:
-            wrong = next((name for name in wanted if name not in fits), None)
-            raise UserInputError(
-                f'the checkpoint is of another architecture than the config: {len(fits)} of '
-                f"{len(wanted)} parameter tensors ({share:.0%} of the numbers) fit, '{wrong}' is "
-                'the first that does not'
+        model = _unwrap(runner.model)
+        # Of the buffers, counters say nothing; older files have none.
+        wanted = {n: v for n, v in model.state_dict().items() if 'num_batches_tracked' not in n}
+        wrong = [n for n, v in wanted.items() if getattr(given.get(n), 'shape', None) != v.shape]
+        sizes = {name: p.numel() for name, p in model.named_parameters()}
+        share = 1 - sum(sizes.get(name, 0) for name in wrong) / max(sum(sizes.values()), 1)
+        self._loaded = ''
+        if wrong:
+            self._loaded = (
+                'the checkpoint is of another architecture than the config: '
+                f'{len(wanted) - len(wrong)} of {len(wanted)} tensors ({share:.0%} of the '
+                f"parameters) fit, '{wrong[0]}' is the first that does not"
             )
+        if share < self.min_match:
+            raise UserInputError(self._loaded)
 
 
 def _unwrap(model: nn.Module) -> nn.Module:

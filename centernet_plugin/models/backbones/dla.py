@@ -3,19 +3,20 @@
 import torch
 from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule
+from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from centernet_plugin.errors import UserInputError
-from centernet_plugin.models.layers.dla_tree import DLABasicBlock, DLABottleneck, DLATree
-from centernet_plugin.registry import MODELS
+from ...errors import UserInputError
+from ...registry import MODELS
+from ..layers.dla_tree import DLABasicBlock, DLABottleneck, DLATree
 
 BLOCKS = {'basic': DLABasicBlock, 'bottleneck': DLABottleneck}
 
 
 @MODELS.register_module()
 class DLANet(BaseModule):
-    """DLA-34 and its published relatives, on any stride.
+    """DLA-34 and its published relatives.
 
     Six levels: level 0 keeps the input's size, each further one halves it. Levels 0 and 1 are
     plain convolutions, 2 to 5 aggregation trees. Weights carry the published names, so the
@@ -113,19 +114,16 @@ class DLANet(BaseModule):
         """As ``init_cfg`` says.
 
         Raises:
-            UserInputError: a pretrained file has other weights than these. Files of a hub are all
-                called alike and are cached by that name, so one may come for another.
+            UserInputError: a pretrained file lacks some of these weights. mmengine would only log
+                it; files of hubs are all called alike and cached by name, so one may come for
+                another.
         """
-        stem = self.base_layer[0].weight
-        before = stem.detach().clone()
+        if not self.is_init:
+            given = self.init_cfg if isinstance(self.init_cfg, list) else [self.init_cfg]
+            for cfg in given:
+                if cfg['type'] == 'Pretrained':
+                    self._require_all(cfg['checkpoint'], cfg.get('prefix', ''))
         super().init_weights()
-        is_file = isinstance(self.init_cfg, dict) and self.init_cfg['type'] == 'Pretrained'
-        if is_file and torch.equal(stem, before):
-            raise UserInputError(
-                f"'{self.init_cfg['checkpoint']}' has no weights of DLA (no base_layer.0.weight of "
-                f'shape {tuple(stem.shape)}); if it was downloaded, an older file of that name may '
-                f"lie in torch's cache, {torch.hub.get_dir()}/checkpoints"
-            )
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """(B, in_channels, H, W) -> one (B, channels, H / 2^i, W / 2^i) per level i asked for."""
@@ -145,6 +143,29 @@ class DLANet(BaseModule):
                     module.eval()
         return self
 
+    def _require_all(self, file, prefix):
+        content = CheckpointLoader.load_checkpoint(file, map_location='cpu')
+        given = content.get('state_dict', content)
+        start = f'{prefix.rstrip(".")}.' if prefix else ''
+        given = {name.removeprefix('module.'): value for name, value in given.items()}
+        wanted = {
+            name: value
+            for name, value in self.state_dict().items()
+            if not name.endswith('num_batches_tracked')  # older files have none
+        }
+        lacking = [
+            name
+            for name, value in wanted.items()
+            if getattr(given.get(start + name), 'shape', None) != value.shape
+        ]
+        if lacking:
+            raise UserInputError(
+                f"'{file}' has no weights of this DLA: {len(lacking)} of {len(wanted)} are absent "
+                f"or have another shape, '{start}{lacking[0]}' is the first; if it was downloaded, "
+                "another model's file of that name may lie in torch's cache, "
+                f'{torch.hub.get_dir()}/checkpoints'
+            )
+
     def _freeze(self):
         if self.frozen_stages < 0:
             return
@@ -156,7 +177,7 @@ class DLANet(BaseModule):
 
 def _known(arch):
     """The layout of a named or a given architecture, checked."""
-    if isinstance(arch, str):
+    if not isinstance(arch, dict):
         if arch not in DLANet.ARCHS:
             raise ValueError(f'unknown DLA {arch!r}, choose one of {tuple(DLANet.ARCHS)} or a dict')
         return DLANet.ARCHS[arch]
@@ -168,6 +189,8 @@ def _known(arch):
         )
     if len(arch['levels']) != 6 or len(arch['channels']) != 6:
         raise ValueError('levels and channels of arch must have 6 numbers each')
+    if min(arch['levels']) < 1:
+        raise ValueError(f'levels of arch must be at least 1, got {tuple(arch["levels"])}')
     if arch['block'] not in BLOCKS:
         raise ValueError(f'unknown block {arch["block"]!r}, choose one of {tuple(BLOCKS)}')
     return arch

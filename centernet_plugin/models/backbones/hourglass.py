@@ -4,7 +4,7 @@ from mmcv.cnn import build_norm_layer
 from mmdet.models.backbones.hourglass import HourglassNet as MMDetHourglassNet
 from torch import Tensor, nn
 
-from centernet_plugin.registry import MODELS
+from ...registry import MODELS
 
 
 @MODELS.register_module()
@@ -16,14 +16,17 @@ class HourglassNet(MMDetHourglassNet):
     of its layers only, and takes no ``init_cfg``. Names of weights are mmdet's.
 
     Args:
-        downsample_times (int): how often one hourglass halves the size.
-        num_stacks (int): hourglasses one after the other; 2 for Hourglass-104, 1 for -52.
-        stage_channels (tuple[int, ...]): channels after each halving, the first before any.
-        stage_blocks (tuple[int, ...]): residual blocks of each, likewise.
-        feat_channel (int): channels of each output map.
-        norm_cfg (dict, optional): config of all norm layers; default: batch norm.
-        init_cfg (dict | list[dict], optional): weights; default: PyTorch's own initialisation, as
+        downsample_times: how often one hourglass halves the size.
+        num_stacks: hourglasses one after the other; 2 for Hourglass-104, 1 for -52.
+        stage_channels: channels after each halving, the first before any.
+        stage_blocks: residual blocks of each, likewise.
+        feat_channel: channels of each output map.
+        norm_cfg: config of all norm layers; default: batch norm.
+        init_cfg: weights; default: PyTorch's own initialisation, as
             published.
+
+    Raises:
+        ValueError: no stack, or fewer stages than halvings need.
     """
 
     def __init__(
@@ -37,6 +40,13 @@ class HourglassNet(MMDetHourglassNet):
         norm_cfg: dict | None = None,
         init_cfg: dict | list | None = None,
     ) -> None:
+        if num_stacks < 1:
+            raise ValueError(f'num_stacks must be at least 1, got {num_stacks}')
+        if not downsample_times < len(stage_channels) == len(stage_blocks):
+            raise ValueError(
+                f'{downsample_times} halvings need {downsample_times + 1} stages or more, got '
+                f'stage_channels {tuple(stage_channels)} and stage_blocks {tuple(stage_blocks)}'
+            )
         super().__init__(
             downsample_times=downsample_times,
             num_stacks=num_stacks,

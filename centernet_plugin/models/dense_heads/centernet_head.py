@@ -125,7 +125,7 @@ class CenterNetHead(BaseDenseHead):
             return
         for stack in self.heads:
             for name, (first, _, last) in stack.items():
-                if name.startswith(HEATMAP):
+                if HEATMAP in name:  # of joints as well
                     nn.init.constant_(last.bias, self.heatmap_bias)
                     continue
                 layers = {'res': [last], 'resdcn': [first, last], 'dla': [first, last]}

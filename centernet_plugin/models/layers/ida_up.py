@@ -61,13 +61,26 @@ class IDAUp(nn.Module):
         self.nodes = nn.ModuleList(unit(width if added else 2 * width, 3) for _ in others)
 
     def forward(self, feats: tuple[Tensor, ...]) -> list[Tensor]:
-        """(B, C, H, W), then coarser maps -> the merged map after each of these. (B, C, H, W)."""
+        """(B, C, H, W), then coarser maps -> the merged map after each of these. (B, C, H, W).
+
+        Raises:
+            ValueError: an enlarged map does not have the size of the first.
+        """
         merged, *others = feats
+        size = merged.shape[-2:]
         outs = []
         for feat, proj, up, node in zip(others, self.projs, self.ups, self.nodes, strict=True):
             feat = up(proj(feat))
-            if feat.shape != merged.shape:  # an odd size was rounded up on the way down
-                feat = feat[..., : merged.shape[-2], : merged.shape[-1]]
+            if feat.shape[-2:] != size:
+                # Up to factor - 1 more is an odd size that was rounded up on the way down.
+                beyond = [got - n for got, n in zip(feat.shape[-2:], size, strict=True)]
+                if min(beyond) < 0 or max(beyond) >= up.stride[0]:
+                    raise ValueError(
+                        f'a map enlarged {up.stride[0]} times has size {tuple(feat.shape[-2:])}, '
+                        f'but is to be merged into one of {tuple(size)}; strides of the feature '
+                        'maps have to double from one to the next'
+                    )
+                feat = feat[..., : size[0], : size[1]]
             joined = merged + feat if self.merge == 'add' else torch.cat((merged, feat), dim=1)
             merged = node(joined)
             outs.append(merged)

@@ -4,8 +4,8 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from centernet_plugin.models.layers.deform_conv import ModulatedDeformConv2d
-from centernet_plugin.registry import MODELS
+from ...registry import MODELS
+from ..layers.deform_conv import ModulatedDeformConv2d
 
 LAYOUTS = ('published', 'mmdet')
 
@@ -23,12 +23,12 @@ class CenterNetDeconvNeck(BaseModule):
     and no biases: ``layout='mmdet'``.
 
     Args:
-        in_channels (int): channels of the last feature map.
-        deconv_channels (tuple[int, ...]): output channels of every step.
-        use_dcn (bool): whether a deformable convolution goes before each step.
-        layout (str): ``'published'`` or ``'mmdet'``.
-        dcn_backend (str): ``'torch'`` or ``'mmcv'``, see ``ModulatedDeformConv2d``.
-        init_cfg (dict | list[dict], optional): replaces the published initialisation, which is
+        in_channels: channels of the last feature map.
+        deconv_channels: output channels of every step.
+        use_dcn: whether a deformable convolution goes before each step.
+        layout: ``'published'`` or ``'mmdet'``.
+        dcn_backend: ``'torch'`` or ``'mmcv'``, see ``ModulatedDeformConv2d``.
+        init_cfg: replaces the published initialisation, which is
             that of the original code: plain, weights N(0, 0.001); deformable, bilinear weights
             in output channel 0 of each transposed convolution and PyTorch's default in the rest.
             With ``layout='mmdet'`` both forms are initialised as the deformable one.
@@ -109,7 +109,7 @@ def fill_first_channel_bilinear_(weight: Tensor) -> None:
     channels keep their default values.
 
     Args:
-        weight (Tensor): (in channels, out channels, k, k).
+        weight: (in channels, out channels, k, k).
     """
     with torch.no_grad():
         weight[:, 0] = bilinear_kernel(weight.shape[-1]).to(weight)

@@ -3,9 +3,8 @@
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from centernet_plugin.models.layers.ida_up import IDAUp
-from centernet_plugin.registry import MODELS
-
+from ...registry import MODELS
+from ..layers.ida_up import IDAUp
 from .deconv import bilinear_kernel
 
 MERGES = ('add', 'concat')
@@ -21,14 +20,14 @@ class DLAUp(BaseModule):
     use_dcn=False, final_ida=False``. Any backbone fits whose maps double their stride.
 
     Args:
-        in_channels (tuple[int, ...]): channels of the maps, finest first; at least 2.
-        merge (str): ``'add'`` or ``'concat'``, see :class:`IDAUp`.
-        use_dcn (bool): whether 3x3 convolutions are deformable.
-        final_ida (bool): whether the stage outputs are aggregated once more; with two maps there
+        in_channels: channels of the maps, finest first; at least 2.
+        merge: ``'add'`` or ``'concat'``, see :class:`IDAUp`.
+        use_dcn: whether 3x3 convolutions are deformable.
+        final_ida: whether the stage outputs are aggregated once more; with two maps there
             is one stage and nothing to aggregate.
-        dcn_backend (str): ``'torch'`` or ``'mmcv'``, see ``ModulatedDeformConv2d``.
-        norm_cfg (dict, optional): config of the norm layers; default: batch norm.
-        init_cfg (dict | list[dict], optional): replaces the published initialisation: bilinear
+        dcn_backend: ``'torch'`` or ``'mmcv'``, see ``ModulatedDeformConv2d``.
+        norm_cfg: config of the norm layers; default: batch norm.
+        init_cfg: replaces the published initialisation: bilinear
             transposed convolutions, N(0, 2 / (kernel area x output channels)) plain ones.
 
     Raises:

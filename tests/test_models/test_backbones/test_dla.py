@@ -50,6 +50,7 @@ def test_a_level_that_nobody_asks_for_is_not_built():
     outs = net(torch.rand(1, 3, 32, 32))
     assert [tuple(out.shape) for out in outs] == [(1, 4, 16, 16), (1, 8, 4, 4)]
     assert not hasattr(net, 'level4')
+    assert net.out_channels == (4, 8)
 
 
 @pytest.mark.parametrize('size', [(33, 70), (1, 1), (63, 64)])
@@ -57,6 +58,15 @@ def test_any_input_size(size):
     outs = DLANet(arch=SMALL).eval()(torch.rand(1, 3, *size))
     for out, stride in zip(outs, (4, 8, 16, 32), strict=True):
         assert out.shape[-2:] == tuple(-(-n // stride) for n in size)
+
+
+def test_which_sizes_have_residual_roots():
+    """Counts and shapes would be the same without; the ImageNet weights are not."""
+    for arch in DLANet.ARCHS:
+        with torch.device('meta'):
+            trees = [m for m in DLANet(arch=arch).modules() if isinstance(m, DLATree)]
+        roots = {tree.root.residual for tree in trees if tree.root is not None}
+        assert roots == {arch in ('102', '169')}
 
 
 def test_residual_root_adds_the_deepest_child():
@@ -101,20 +111,34 @@ def test_initialised_for_training_from_scratch():
     assert weight.std().item() == pytest.approx((2 / (9 * 256)) ** 0.5, rel=0.01)
 
 
-def test_pretrained_file_loads_or_is_refused(tmp_path):
-    source = DLANet(arch=SMALL)
-    weights = source.state_dict() | {'fc.weight': torch.zeros(10, 12, 1, 1)}
-    torch.save(weights, tmp_path / 'dla.pth')
-    torch.save({'conv1.weight': torch.zeros(3)}, tmp_path / 'other.pth')
-    net, other = (
-        DLANet(arch=SMALL, init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / name)))
-        for name in ('dla.pth', 'other.pth')
-    )
-    net.init_weights()
+@pytest.mark.parametrize('as_list', [False, True])
+@pytest.mark.parametrize('prefix', ['', 'backbone.'])
+def test_pretrained_file_loads(tmp_path, as_list, prefix):
+    weights = DLANet(arch=SMALL).state_dict()
+    file = {prefix + name: v for name, v in weights.items() if 'num_batches' not in name}
+    torch.save(file | {'fc.weight': torch.zeros(10, 12, 1, 1)}, tmp_path / 'dla.pth')
+    init = dict(type='Pretrained', checkpoint=str(tmp_path / 'dla.pth'))
+    if prefix:
+        init['prefix'] = prefix
+    net = DLANet(arch=SMALL, init_cfg=[init] if as_list else init)
+    for _ in range(2):  # the second time does nothing, also if the file is gone
+        net.init_weights()
+        (tmp_path / 'dla.pth').unlink(missing_ok=True)
     for name, value in net.state_dict().items():
         assert torch.equal(value, weights[name])
-    with pytest.raises(UserInputError, match='no weights of DLA'):
-        other.init_weights()
+
+
+def test_pretrained_file_of_another_network_is_refused(tmp_path):
+    stem = {n: v for n, v in DLANet(arch=SMALL).state_dict().items() if n.startswith('base_layer')}
+    wider = DLANet(arch=dict(SMALL, channels=(4, 4, 8, 8, 12, 16))).state_dict()
+    for i, weights in enumerate(({'conv1.weight': torch.zeros(3)}, stem, wider)):
+        file = str(tmp_path / f'{i}.pth')
+        torch.save(weights, file)
+        for init in (dict(checkpoint=file), [dict(checkpoint=file)]):
+            one = init[0] if isinstance(init, list) else init
+            one['type'] = 'Pretrained'
+            with pytest.raises(UserInputError, match='no weights of this DLA'):
+                DLANet(arch=SMALL, init_cfg=init).init_weights()
 
 
 def test_norm_cfg_reaches_every_norm():
@@ -129,6 +153,8 @@ def test_wrong_arguments_are_named():
         (dict(levels=(1,) * 6), "'channels'"),
         (dict(SMALL, levels=(1, 1)), '6 numbers'),
         (dict(SMALL, block='wide'), "'wide'"),
+        (dict(SMALL, levels=(1, 1, 0, 2, 2, 1)), 'at least 1'),
+        (34, 'unknown DLA 34'),
         (dict(SMALL, depth=3), 'depth'),
     ):
         with pytest.raises(ValueError, match=message):

@@ -61,3 +61,15 @@ def test_own_initialisation():
     )
     net.init_weights()
     assert all(m.weight.eq(0.5).all() for m in net.modules() if isinstance(m, nn.Conv2d))
+
+
+def test_wrong_arguments_are_named():
+    with pytest.raises(ValueError, match='num_stacks must be at least 1'):
+        HourglassNet(num_stacks=0)
+    for stages in (
+        dict(stage_channels=(4, 4)),
+        dict(stage_blocks=(1, 1)),
+        dict(downsample_times=3),
+    ):
+        with pytest.raises(ValueError, match='halvings need'):
+            HourglassNet(**(SMALL | stages))

@@ -1,3 +1,5 @@
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -214,6 +216,15 @@ def test_published_initialisation(rule):
     assert (first.weight.std() < 0.002, last.weight.std() < 0.002) == small
     zero = {'res': (False, True), 'hourglass': (False, False)}.get(rule, (True, True))
     assert (bool((first.bias == 0).all()), bool((last.bias == 0).all())) == zero
+
+
+def test_every_heatmap_begins_rare():
+    head = make_head()
+    head.heads[0]['joint_heatmap'] = deepcopy(head.heads[0]['size'])  # of a branch to come
+    head._is_init = False
+    head.init_weights()
+    assert (head.heads[0]['joint_heatmap'][2].bias == -2.19).all()
+    assert (head.heads[0]['size'][2].bias != -2.19).all()
 
 
 def test_wrong_options_are_named():

@@ -84,6 +84,15 @@ def test_layout_of_mmdetection(use_dcn):
         assert torch.allclose(ours.eval()(x)[0], reference.eval()(x)[0], atol=1e-6)
 
 
+@pytest.mark.parametrize('use_dcn', [False, True])
+def test_layout_of_mmdetection_begins_bilinear(use_dcn):
+    neck = build(in_channels=16, deconv_channels=(8, 6), use_dcn=use_dcn, layout='mmdet')
+    neck.init_weights()
+    for layer in neck.deconv_layers:
+        if isinstance(layer, nn.ConvTranspose2d):
+            assert torch.equal(layer.weight[0, 0], bilinear_kernel(4).float())
+
+
 def test_init_cfg_of_the_user_wins():
     neck = build(**PLAIN, init_cfg=dict(type='Constant', layer='ConvTranspose2d', val=0.5))
     neck.init_weights()

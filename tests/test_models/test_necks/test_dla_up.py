@@ -50,6 +50,21 @@ def test_sizes_that_were_rounded_up(cfg):
     assert neck(feats)[0].shape == (1, 4, 9, 7)
 
 
+@pytest.mark.parametrize('size', [(8, 16), (2, 4), (4, 9)])  # the first would be (4, 8) or 1 less
+def test_strides_that_do_not_double_are_named(size):
+    neck = DLAUp(in_channels=(4, 6), use_dcn=False)
+    fine = torch.rand(1, 4, 8, 16)
+    neck((fine, torch.rand(1, 6, 4, 8)))
+    with pytest.raises(ValueError, match=r'to be merged into one of \(8, 16\)'):
+        neck((fine, torch.rand(1, 6, *size)))
+
+
+def test_backend_reaches_every_deformable_convolution():
+    neck = DLAUp(in_channels=(4, 6, 8), dcn_backend='mmcv')
+    backends = [m.backend for m in neck.modules() if isinstance(m, ModulatedDeformConv2d)]
+    assert backends == ['mmcv'] * 8
+
+
 def test_published_initialisation():
     torch.manual_seed(0)
     neck = DLAUp(**PLAIN)
