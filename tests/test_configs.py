@@ -213,8 +213,25 @@ def test_published_recipe(name):
         else:
             side = int(re.search(r'-warp(\d+)-', name).group(1))
             assert transform(pipeline, 'FixResAffine').size == (side, side)
+    train = config.train_dataloader
+    assert train.drop_last is True
+    for dataset in datasets_of(train):
+        assert [step.type.rpartition('.')[2] for step in dataset.pipeline] == [
+            'LoadImageFromFile',
+            'LoadAnnotations',
+            'RandomCropAffine',
+            'PaperColorJitter',
+            'PackDetInputs',
+        ]
     if data == 'coco':
-        assert config.train_dataloader.dataset.filter_cfg.filter_empty_gt is False
+        assert train.dataset.filter_cfg.filter_empty_gt is False
+    else:
+        years = [dataset.ann_file for dataset in datasets_of(train)]
+        assert years == [f'VOC{year}/ImageSets/Main/trainval.txt' for year in (2007, 2012)]
+        for loader in (config.val_dataloader, config.test_dataloader):
+            assert loader.dataset.ann_file == 'VOC2007/ImageSets/Main/test.txt'
+        for evaluator in (config.val_evaluator, config.test_evaluator):
+            assert evaluator == dict(type='mmdet.VOCMetric', metric='mAP', eval_mode='11points')
 
     head = config.model.bbox_head
     assert head.get('feat_channels', 64) == paper['width']
@@ -227,9 +244,27 @@ def test_published_recipe(name):
     assert sum(p.numel() for p in model.parameters()) == paper['params']
 
 
-def test_imagenet_weights_of_dla():
-    checkpoint = load('centernet_dla34-dcnv2_8xb16-warp512-140e_coco').model.backbone.init_cfg
-    assert checkpoint.type == 'Pretrained' and 'timm/dla34.in1k' in checkpoint.checkpoint
+# Where backbones start; the rest start from scratch.
+RSB = 'https://download.openmmlab.com/mmdetection/v3.0/rtmdet/cspnext_rsb_pretrain/'
+IMAGENET = {
+    '_r18': dict(checkpoint='torchvision://resnet18'),
+    '_r101': dict(checkpoint='torchvision://resnet101'),
+    '_dla34': dict(
+        checkpoint='https://huggingface.co/timm/dla34.in1k/resolve/main/pytorch_model.bin'
+    ),
+    '_mobilenetv2': dict(checkpoint='open-mmlab://mmdet/mobilenet_v2'),
+    '_cspnext-tiny': dict(prefix='backbone.', checkpoint=f'{RSB}cspnext-tiny_imagenet_600e.pth'),
+}
+
+
+@pytest.mark.parametrize('path', SHIPPED, ids=lambda p: p.stem)
+def test_imagenet_weights(path):
+    backbone = Config.fromfile(path).model.backbone
+    if path.stem.endswith(('_bccd', '_synthetic')) or 'hourglass' in path.stem:
+        assert backbone.get('init_cfg') is None
+        return
+    (source,) = [source for name, source in IMAGENET.items() if re.search(name + '[-_]', path.stem)]
+    assert backbone.init_cfg == dict(source, type='Pretrained')
 
 
 @pytest.mark.parametrize('dcn', [False, True])
@@ -256,6 +291,35 @@ def test_mmdet_layout_is_that_of_mmdet(dcn, tmp_path):
     assert torch.equal(results[0]['inputs'].float(), results[1]['inputs'])
     borders = [result['data_samples'].border for result in results]
     np.testing.assert_array_equal(*borders)
+
+
+def test_mmdet_gaussians_are_those_of_mmdet():
+    """On sides of whole cells: ours, as published, rounds the others up first."""
+    ours = MODELS.build(load('centernet_r18-mmdet_8xb16-warp512-140e_coco').model.bbox_head)
+    stock = MODELS.get('mmdet.CenterNetHead')(64, 64, 80)
+    rng = torch.Generator().manual_seed(0)
+    corners = torch.randint(1024, (20, 2), generator=rng) / 4
+    sides = 4 * torch.randint(1, 64, (20, 2), generator=rng)
+    boxes, labels = torch.cat((corners, corners + sides), 1), torch.arange(20)
+    targets = ours.get_targets((128, 128), [InstanceData(bboxes=boxes, labels=labels)])
+    theirs, _ = stock.get_targets([boxes], [labels], (1, 80, 128, 128), (512, 512))
+    torch.testing.assert_close(targets.heatmap, theirs['center_heatmap_target'])
+
+
+@pytest.mark.parametrize(
+    ('name', 'mean', 'is_rgb'),
+    [
+        ('r18-dcnv2', (123.675, 116.28, 103.53), True),
+        ('mobilenetv2', (123.675, 116.28, 103.53), True),
+        ('cspnext-tiny', (103.53, 116.28, 123.675), False),
+    ],
+)
+def test_modern_statistics_are_those_of_the_imagenet_weights(name, mean, is_rgb):
+    preprocessor = load(f'centernet_{name}_8xb16-modern-140e_coco').model.data_preprocessor
+    std = dict(zip((123.675, 116.28, 103.53), (58.395, 57.12, 57.375), strict=True))
+    assert tuple(preprocessor.mean) == mean
+    assert tuple(preprocessor.std) == tuple(std[value] for value in mean)
+    assert preprocessor.bgr_to_rgb is is_rgb
 
 
 VOC_OBJECT = """<object><name>{}</name><difficult>{}</difficult>
