@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mmdet.datasets import VOCDataset
 from mmengine.config import Config
 
 from ..errors import UserInputError
@@ -66,7 +67,11 @@ def config_folder() -> Path:
 
 
 def choose(
-    description: Description, folder: Path, epoch: int | None = None, name: str = ''
+    description: Description,
+    folder: Path,
+    epoch: int | None = None,
+    name: str = '',
+    classes: tuple[str, ...] = VOCDataset.METAINFO['classes'],
 ) -> Choice:
     """The shipped config of the network, with what has to be changed in it.
 
@@ -76,6 +81,7 @@ def choose(
         epoch: epochs of training, to tell schedules apart.
         name: of the file. The published ones for VOC say the input size (``ctdet_pascal_dla_384``),
             which cannot be told from weights; 512 is taken where it says nothing.
+        classes: names of the classes; 20 others than VOC's do not make it VOC.
 
     Raises:
         UserInputError: the config is not in ``folder``.
@@ -85,7 +91,8 @@ def choose(
     if depth not in depths:
         depth = max(depths) if depth > SHALLOW else min(depths)
     config, others = depths[depth], []
-    if description.num_classes == 20 and config in VOC:
+    is_voc = description.num_classes == 20 and tuple(classes) == VOCDataset.METAINFO['classes']
+    if is_voc and config in VOC:
         sizes = (384, 512) if '384' in name else (512, 384)
         config, *others = (VOC[config].format(size) for size in sizes)
     elif config in LONGER and description.task == 'ctdet':

@@ -19,7 +19,10 @@ from .reading import Checkpoint, read_checkpoint
 from .recognise import Description, recognise
 from .weights import Weights, check, dla_size, model_shapes, rename_all
 
-DATASETS = {80: CocoDataset.METAINFO, 20: VOCDataset.METAINFO}  # by number of classes
+DATASETS = {  # by number of classes
+    80: ('COCO', CocoDataset.METAINFO),
+    20: ('Pascal VOC', VOCDataset.METAINFO),
+}
 KITTI = dict(
     classes=('Pedestrian', 'Car', 'Cyclist'), palette=[(220, 20, 60), (0, 0, 142), (119, 11, 32)]
 )
@@ -36,6 +39,8 @@ class Conversion:
         checkpoint: what was read.
         choice: the config of the network; None for a backbone alone.
         arch: size of a DLA backbone alone, for ``DLANet(arch=...)``.
+        dataset: names and, where known, colours of the classes.
+        names: where they come from, for the summary; empty where the file says them.
     """
 
     source: Path
@@ -45,6 +50,8 @@ class Conversion:
     checkpoint: Checkpoint
     choice: Choice | None = None
     arch: str | None = None
+    dataset: dict[str, Any] | None = None
+    names: str = ''
 
     @property
     def is_detector(self) -> bool:
@@ -77,11 +84,13 @@ def convert_file(
     description = recognise(checkpoint.state)
     weights = rename_all(checkpoint.state, description)
     result = Conversion(source, destination, description, weights, checkpoint)
+    result.dataset, result.names = _dataset(description, checkpoint)
     if description.task == 'imagenet':
         result.arch = dla_size(weights)
     else:
         folder = Path(configs) if configs else config_folder()
-        result.choice = choose(description, folder, checkpoint.epoch, source.stem)
+        classes = (result.dataset or {}).get('classes', ())
+        result.choice = choose(description, folder, checkpoint.epoch, source.stem, classes)
         shapes = model_shapes(result.choice.config.model, description)
         check(weights, shapes, f'the model of {result.choice.path.name}')
     save(dict(meta=_meta(result), state_dict=weights.state), destination)
@@ -117,6 +126,11 @@ def save(content: dict, path: Path) -> None:
 
 def _check_destination(source: Path, destination: Path) -> None:
     try:
+        if destination.suffix == '.safetensors':
+            raise UserInputError(
+                f"'{destination}' would be read as a file of safetensors, which is not what is "
+                'written; choose a name that ends in .pth'
+            )
         if destination.is_dir():
             raise UserInputError(f"'{destination}' is a folder; give the name of a file")
         if not destination.parent.is_dir():
@@ -146,24 +160,35 @@ def _meta(result: Conversion) -> dict[str, Any]:
         meta['source']['arch'] = result.arch
     if choice:
         meta['source'].update(config=choice.path.name, cfg_options=choice.options)
-    dataset = _dataset(description, checkpoint)
-    if dataset:
-        meta['dataset_meta'] = dataset
+    if result.dataset:
+        meta['dataset_meta'] = result.dataset
     # Who builds the model of this text expects the weights to fill it.
     if result.is_detector:
         meta.update(cfg=choice.config.pretty_text, seed=None, experiment_name=choice.path.stem)
     return meta
 
 
-def _dataset(description: Description, checkpoint: Checkpoint) -> dict | None:
-    """Class names and colours, where they are known."""
+def _dataset(description: Description, checkpoint: Checkpoint) -> tuple[dict | None, str]:
+    """Class names and colours, and how they were found.
+
+    A detector always gets names: an inferencer would take those of COCO in their place.
+    """
     count = description.num_classes
     if checkpoint.classes and len(checkpoint.classes) == count:
         named = dict(classes=checkpoint.classes, palette=checkpoint.palette)
-        return {name: value for name, value in named.items() if value is not None}
-    if description.task == 'ddd' and count == len(KITTI['classes']):
-        return KITTI
-    return DATASETS.get(count) if description.task == 'ctdet' else None
+        return {name: value for name, value in named.items() if value is not None}, ''
+    known = None
+    if description.task == 'ctdet':
+        known = DATASETS.get(count)
+    elif description.task == 'ddd' and count == len(KITTI['classes']):
+        known = 'KITTI', KITTI
+    if known:
+        name, dataset = known
+        return dataset, f'taken for {name} because of its {count} classes'
+    if description.task not in ('ctdet', 'ddd'):
+        return None, ''
+    names = tuple(f'class {i}' for i in range(count))
+    return dict(classes=names), f'are not known; called {", ".join(names[:2])}, ...'
 
 
 def _umask() -> int:

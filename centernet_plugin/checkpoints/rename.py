@@ -25,7 +25,7 @@ EXTREME_HEADS = tuple(  # of ExtremeNet, and of the original CenterNet's version
 )
 MMDET_HEADS = {'heatmap_head': 'heatmap', 'wh_head': 'size', 'offset_head': 'offset'}
 
-EXTREME = 'heads of ExtremeNet; its other weights are what Hourglass-104 starts from'
+EXTREME = 'heads of ExtremeNet; training can start from the other weights'
 CLASSIFIER = 'ImageNet classifier; never run in a detector'
 UNUSED_PROJECT = 'projections whose result is thrown away'
 

@@ -3,6 +3,7 @@
 import os
 import shlex
 from pathlib import Path
+from typing import Any
 
 from .convert import Conversion
 from .recognise import TASKS
@@ -12,7 +13,7 @@ NETWORKS = {
     'resdcn': 'resdcn_{0}: ResNet-{0}, deformable up-convolution',
     'dla': 'dla_{0}: DLA-{0}, deformable aggregation',
     'dlav0': 'dlav0_{0}: DLA-{0}, plain aggregation',
-    'hourglass': 'hourglass: {1} stacked hourglasses',
+    'hourglass': 'hourglass: {1}',
     'mmdet_res': "MMDetection's CenterNet: ResNet-{0}, plain up-convolution",
     'mmdet_resdcn': "MMDetection's CenterNet: ResNet-{0}, deformable up-convolution",
     'dla_imagenet': 'DLA-{0}',
@@ -26,6 +27,8 @@ def summary(result: Conversion) -> str:
         lines.append(('dropped', f'{_tensors(len(keys))}: {reason} ({_groups(keys)})'))
     if result.checkpoint.rest:
         lines.append(('dropped', f'{", ".join(result.checkpoint.rest)}: state of the training'))
+    if result.names:
+        lines.append(('names', result.names))
     lines += [('config', line) for line in _config(result)]
     size = result.destination.stat().st_size / 2**20
     lines.append(('written', f'{result.destination} ({size:.1f} MiB)'))
@@ -37,8 +40,10 @@ def summary(result: Conversion) -> str:
 def _found(result: Conversion) -> str:
     description = result.description
     depth = result.arch or description.depth
+    stacks = description.num_stacks
+    hourglasses = '1 hourglass' if stacks == 1 else f'{stacks} stacked hourglasses'
     parts = [
-        NETWORKS[description.network].format(depth, description.num_stacks),
+        NETWORKS[description.network].format(depth, hourglasses),
         TASKS[description.task],
     ]
     if description.num_classes:
@@ -61,27 +66,51 @@ def _config(result: Conversion) -> list[str]:
     if result.choice is None:
         init = f"init_cfg=dict(type='Pretrained', checkpoint={str(result.destination)!r})"
         return [f"dict(type='centernet_plugin.DLANet', arch={result.arch!r}, {init})"]
-    choice = result.choice
+    choice, task = result.choice, result.description.task
     lines = [_short(choice.path)]
-    if any(isinstance(value, list) for value in choice.options.values()):
+    options = dict(choice.options)
+    if task == 'exdet':
+        options['load_from'] = str(result.destination)
+    elif not result.is_detector:  # no setting of the head makes it fit
+        options = {k: v for k, v in options.items() if not k.startswith('model.bbox_head.')}
+    if any(isinstance(value, list) for value in options.values()):
         # mmengine's command line has no syntax for a list of dicts.
-        settings = [f'{name} = {value}' for name, value in choice.options.items()]
-        lines.append(f'with these settings, in a config that inherits it: {"; ".join(settings)}')
-    elif choice.options:
-        options = [shlex.quote(f'{name}={value}') for name, value in choice.options.items()]
-        lines.append(f'--cfg-options {" ".join(options)}')
+        settings = '; '.join(f'{name} = {_code(value)}' for name, value in _nested(options).items())
+        lines.append(f'with these settings, in a config that inherits it: {settings}')
+    elif options:
+        start = 'to start training from: ' if task == 'exdet' else ''
+        quoted = [shlex.quote(f'{name}={value}') for name, value in options.items()]
+        lines.append(f'{start}--cfg-options {" ".join(quoted)}')
     if choice.others:
         lines.append(f'or, with the same network, {", ".join(choice.others)}')
-    if result.description.task == 'exdet':
-        option = shlex.quote(f'load_from={result.destination}')
-        lines.append(f'to start training from: --cfg-options {option}')
-    elif not result.is_detector:
+    if not result.is_detector and task != 'exdet':
         heads = [f'{name} ({count})' for name, count in result.description.heads.items()]
         lines.append(
-            'is for backbone and neck only: no shipped config has all of these heads: '
+            'its backbone and neck take the weights; no shipped config has all of these heads: '
             + ', '.join(heads)
         )
     return lines
+
+
+def _nested(options: dict[str, Any]) -> dict[str, Any]:
+    """Settings by dotted name as dicts in dicts."""
+    nested = {}
+    for name, value in options.items():
+        *parents, last = name.split('.')
+        inner = nested
+        for parent in parents:
+            inner = inner.setdefault(parent, {})
+        inner[last] = value
+    return nested
+
+
+def _code(value: Any) -> str:
+    """``value`` as it stands in a config."""
+    if isinstance(value, dict):
+        return f'dict({", ".join(f"{name}={_code(inner)}" for name, inner in value.items())})'
+    if isinstance(value, list):
+        return f'[{", ".join(map(_code, value))}]'
+    return repr(value)
 
 
 def _short(path: Path) -> str:

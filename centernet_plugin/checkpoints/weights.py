@@ -1,5 +1,6 @@
 """Published weights as weights of our model, checked against that model."""
 
+import copy
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -87,7 +88,7 @@ def model_shapes(model: ConfigDict | dict, description: Description) -> Shapes:
     Outputs whose branches do not exist yet (pose and 3D) have the layers that the head gives to
     every output.
     """
-    model = ConfigDict(model)
+    model = ConfigDict(copy.deepcopy(model))  # building changes it
     if description.task not in ('ctdet', 'exdet'):
         model.bbox_head.branches = []
     with torch.device('meta'):

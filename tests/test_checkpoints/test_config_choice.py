@@ -85,6 +85,14 @@ def test_voc():
     assert chosen(replace(RES, heads=voc))[1] == {'model.bbox_head.num_classes': 20}
 
 
+def test_twenty_other_classes_are_not_voc():
+    twenty = replace(RESDCN, heads=dict(BOX, heatmap=20))
+    names = tuple(f'thing {i}' for i in range(20))
+    choice = choose(twenty, config_folder(), classes=names)
+    assert choice.path.stem == 'centernet_r18-dcnv2_4xb28-warp512-140e_coco'
+    assert choice.options == {'model.bbox_head.num_classes': 20}
+
+
 def test_the_longer_schedule_is_told_by_the_epoch():
     once = 'centernet_dla34-dcnv2_8xb16-warp512-140e_coco'
     for epoch, name in ((None, once), (140, once), (230, LONGER[once])):

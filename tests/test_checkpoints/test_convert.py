@@ -64,6 +64,7 @@ def test_checkpoint_of_a_detector(tmp_path, res_18):
     ]
     assert text['used'] == ['150 tensors, 15,820,372 parameters']
     assert text['dropped'] == ['optimizer: state of the training']
+    assert text['names'] == ['taken for COCO because of its 80 classes']
 
 
 def test_inferencer_needs_no_config(tmp_path, res_18):
@@ -84,27 +85,60 @@ def test_voc_and_its_input_size(tmp_path):
     meta = torch.load(tmp_path / 'ours.pth', weights_only=True)['meta']
     assert meta['dataset_meta']['classes'][0] == 'aeroplane'
     assert len(meta['dataset_meta']['classes']) == 20
+    assert lines(result)['names'] == ['taken for Pascal VOC because of its 20 classes']
     config = lines(result)['config']
     assert config[0].endswith('centernet_r18-dcnv2_1xb32-warp384-70e_voc0712.py')
     assert config[1] == ('or, with the same network, centernet_r18-dcnv2_1xb32-warp512-70e_voc0712')
 
 
+def with_classes(state, count):
+    return state | {'hm.2.weight': torch.zeros(count, 64, 1, 1), 'hm.2.bias': torch.zeros(count)}
+
+
 def test_options_for_what_no_config_has(tmp_path, res_18):
-    state = res_18 | {'hm.2.weight': torch.zeros(7, 64, 1, 1), 'hm.2.bias': torch.zeros(7)}
-    result = convert_file(save(tmp_path / 'a.pth', state), tmp_path / 'ours.pth')
+    source = save(tmp_path / 'a.pth', with_classes(res_18, 7))
+    result = convert_file(source, tmp_path / 'ours.pth')
     assert lines(result)['config'][1] == '--cfg-options model.bbox_head.num_classes=7'
     meta = torch.load(tmp_path / 'ours.pth', weights_only=True)['meta']
-    assert 'dataset_meta' not in meta and 'num_classes=7' in meta['cfg']
+    assert 'num_classes=7' in meta['cfg']
 
-    state = {key: value for key, value in res_18.items() if not key.startswith('reg.')}
+
+def test_settings_can_be_pasted_into_a_config(tmp_path, res_18):
+    state = {k: v for k, v in with_classes(res_18, 7).items() if not k.startswith('reg.')}
     result = convert_file(save(tmp_path / 'a.pth', state), tmp_path / 'ours.pth')
-    assert lines(result)['config'][1] == (
-        'with these settings, in a config that inherits it: '
-        "model.bbox_head.branches = [{'type': 'centernet_plugin.SizeBranch'}]"
-    )
+    introduction, settings = lines(result)['config'][1].split(': ', 1)
+    assert introduction == 'with these settings, in a config that inherits it'
+    text = f'_base_ = {str(result.choice.path)!r}\n{settings}\n'
+    (tmp_path / 'child.py').write_text(text)
+    config = Config.fromfile(tmp_path / 'child.py')
+    assert config.model == result.choice.config.model
     content = torch.load(tmp_path / 'ours.pth', weights_only=True)
-    model = MODELS.build(Config.fromstring(content['meta']['cfg'], '.py').model)
+    model = MODELS.build(config.model)
     model.load_state_dict(content['state_dict'], strict=True)
+
+
+def test_unknown_names_are_not_those_of_coco(tmp_path, res_18):
+    source = save(tmp_path / 'a.pth', with_classes(res_18, 7))
+    result = convert_file(source, tmp_path / 'ours.pth')
+    assert lines(result)['names'] == ['are not known; called class 0, class 1, ...']
+    inferencer = DetInferencer(weights=str(tmp_path / 'ours.pth'), device='cpu')
+    assert inferencer.model.dataset_meta['classes'] == tuple(f'class {i}' for i in range(7))
+
+
+@pytest.mark.parametrize('count', [80, 79])
+def test_names_of_the_file_are_used_only_for_as_many_classes(tmp_path, res_18, count):
+    meta = dict(CLASSES=tuple(f'thing {i}' for i in range(count)))
+    source = save(tmp_path / 'a.pth', dict(meta=meta, state_dict=res_18))
+    result = convert_file(source, tmp_path / 'ours.pth')
+    assert result.dataset['classes'][0] == ('thing 0' if count == 80 else 'person')
+    assert ('names' in lines(result)) == (count != 80)
+
+
+def test_names_of_kitti_are_for_three_classes(tmp_path):
+    state = draw('dla_34_ddd')
+    state |= {'hm.2.weight': torch.zeros(2, 256, 1, 1), 'hm.2.bias': torch.zeros(2)}
+    result = convert_file(save(tmp_path / 'a.pth', state), tmp_path / 'ours.pth')
+    assert result.dataset == dict(classes=('class 0', 'class 1'))
 
 
 @pytest.mark.parametrize('task', ['multi_pose', 'ddd'])
@@ -119,7 +153,9 @@ def test_pose_and_3d_have_no_config_yet(tmp_path, task):
         if task == 'multi_pose'
         else dict(heatmap=3, depth=1, orientation=8, dimension=3, size=2, offset=2)
     )
-    assert 'no shipped config has all of these heads: heatmap' in lines(result)['config'][-1]
+    config, heads = lines(result)['config']
+    assert config.endswith('.py') and '--cfg-options' not in heads
+    assert 'no shipped config has all of these heads: heatmap' in heads
     classes = meta.get('dataset_meta', {}).get('classes')
     assert classes == (('Pedestrian', 'Car', 'Cyclist') if task == 'ddd' else None)
     assert len(lines(result)['dropped']) == 2
@@ -150,7 +186,31 @@ def test_extremenet_is_something_to_start_from(tmp_path):
     text = lines(result)
     assert text['found'] == ['hourglass: 2 stacked hourglasses, ExtremeNet']
     assert '(t_heats, ct_heats)' in text['dropped'][0] and 'ExtremeNet' in text['dropped'][0]
-    assert f'load_from={tmp_path / "ours.pth"}' in text['config'][-1]
+    assert text['config'][1:] == [
+        f'to start training from: --cfg-options load_from={tmp_path / "ours.pth"}'
+    ]
+
+
+def test_extremenet_of_one_stack(tmp_path):
+    others = ('hm.', 'wh.', 'reg.', 'kps.1', 'cnvs.1', 'inters', 'cnvs_')
+    state = hollow('hourglass_ctdet_coco')
+    state = {key: value for key, value in state.items() if not key.startswith(others)}
+    state['t_heats.0.1.weight'] = torch.zeros(1)
+    result = convert_file(save(tmp_path / 'a.pth', state), tmp_path / 'ours.pth')
+    text = lines(result)
+    assert text['found'] == ['hourglass: 1 hourglass, ExtremeNet']
+    (line,) = text['config'][1:]  # argparse would keep only the last --cfg-options
+    assert line.count('--cfg-options') == 1
+    assert 'num_stacks=1' in line and 'load_from=' in line
+
+
+def test_extremenet_of_another_network(tmp_path):
+    heads = ('hm.', 'wh.', 'reg.')
+    state = hollow('dla_34_ctdet_coco')
+    state = {key: value for key, value in state.items() if not key.startswith(heads)}
+    state['hm_t.2.weight'] = torch.zeros(1)
+    result = convert_file(save(tmp_path / 'a.pth', state), tmp_path / 'ours.pth')
+    assert 'ExtremeNet' in summary(result) and 'Hourglass' not in summary(result)
 
 
 def test_imagenet_backbone_loads_completely(tmp_path):
@@ -191,6 +251,7 @@ def test_destinations_that_cannot_be(tmp_path, res_18):
         'a.pth/ours.pth': 'does not exist',
         'n' * 300: 'cannot be written: File name too long',
         '/dev/null': 'is not a regular file',
+        'ours.safetensors': 'choose a name that ends in .pth',
     }.items():
         with pytest.raises(UserInputError, match=message):
             convert_file(source, tmp_path / name)

@@ -23,6 +23,7 @@ dropped  12 tensors: projections whose result is thrown away (base.level3.projec
 base.level4.project)
          2 tensors: ImageNet classifier; never run in a detector (fc)
          optimizer: state of the training
+names    taken for Pascal VOC because of its 20 classes
 config   {config}
          or, with the same network, centernet_dla34-dcnv2_1xb32-warp384-70e_voc0712
 written  {destination} (75.0 MiB)
