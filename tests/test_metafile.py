@@ -21,6 +21,23 @@ QUICK = (
     'configs/centernet/centernet_r18-dcnv2_1xb32-warp384-70e_voc0712.py',
     'configs/centernet/centernet_mobilenetv2_8xb16-modern-140e_coco.py',
 )
+# Of the authors' model zoo: COCO val2017 plain / flip / multi-scale, VOC 2007 test with flip.
+AUTHORS_AP = {
+    'r18-dcnv2_4xb28-warp512-140e_coco': '28.1 / 30.0 / 33.2',
+    'r101-dcnv2_8xb12-warp512-140e_coco': '34.6 / 36.2 / 39.3',
+    'dla34-dcnv2_8xb16-warp512-140e_coco': '36.3 / 38.2 / 40.7',
+    'dla34-dcnv2_8xb16-warp512-230e_coco': '37.4 / 39.2 / 41.7',
+    'hourglass104_8xb3-warp512-50e_coco': '40.3 / 42.2 / 45.1',
+    'r18_8xb16-warp512-140e_coco': 'not published',
+    'r101_8xb12-warp512-140e_coco': 'not published',
+    'dla34_8xb16-warp512-140e_coco': 'not published',
+    'r18-dcnv2_1xb32-warp384-70e_voc0712': '72.6',
+    'r18-dcnv2_1xb32-warp512-70e_voc0712': '75.7',
+    'r101-dcnv2_1xb32-warp384-70e_voc0712': '77.1',
+    'r101-dcnv2_1xb32-warp512-70e_voc0712': '78.7',
+    'dla34-dcnv2_1xb32-warp384-70e_voc0712': '79.3',
+    'dla34-dcnv2_1xb32-warp512-70e_voc0712': '80.7',
+}
 
 
 def test_every_config_is_listed_under_its_basename():
@@ -76,3 +93,6 @@ def test_readme_has_a_row_with_the_same_numbers(path):
         cells = [cell.strip() for cell in line.split('|')]
         assert f'{numbers["Parameters"] / 1e6:.1f}' in cells
         assert f'{numbers["FLOPs"] / 1e9:.1f}' in cells
+        authors, ours = cells[-4:-2]  # then the link, and what follows the last |
+        assert authors == AUTHORS_AP.get(Path(path).stem.removeprefix('centernet_'), '-')
+        assert ours == '-'
