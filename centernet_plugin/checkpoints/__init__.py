@@ -2,7 +2,7 @@
 
 ``recognise`` says what a file is, ``rename`` gives its tensors our names, ``convert_file`` does all
 of it. A further source needs its marks in ``recognise.MARKS``, a function in ``rename.RULES`` and
-its config in ``configs.COCO``.
+its config in ``configs.CONFIGS``.
 """
 
 from .convert import Conversion, convert_file

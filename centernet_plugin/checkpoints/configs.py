@@ -11,7 +11,7 @@ from ..errors import UserInputError
 from .recognise import Description
 
 FOLDER = 'centernet'
-COCO = {  # network: config of every depth that has one; the nearest serves the other depths
+CONFIGS = {  # network: config of every depth that has one; the nearest serves the other depths
     'res': {
         18: 'centernet_r18_8xb16-warp512-140e_coco',
         101: 'centernet_r101_8xb12-warp512-140e_coco',
@@ -86,7 +86,7 @@ def choose(
     Raises:
         UserInputError: the config is not in ``folder``.
     """
-    depths = COCO[description.network]
+    depths = CONFIGS[description.network]
     depth = description.depth
     if depth not in depths:
         depth = max(depths) if depth > SHALLOW else min(depths)
@@ -127,7 +127,6 @@ def _options(description: Description, model) -> dict[str, Any]:
         want('bbox_head', 'num_stacks', description.num_stacks, 1)
     if description.heads:
         want('bbox_head', 'num_classes', description.num_classes)
-        want('bbox_head', 'in_channels', description.in_channels)
         want('bbox_head', 'feat_channels', description.feat_channels, 64)
     if description.task == 'ctdet' and 'offset' not in description.heads:
         options['model.bbox_head.branches'] = [SIZE]

@@ -17,7 +17,7 @@ from ..version import __version__
 from .configs import Choice, choose, config_folder
 from .reading import Checkpoint, read_checkpoint
 from .recognise import Description, recognise
-from .weights import Weights, check, dla_size, model_shapes, rename_all
+from .weights import Weights, as_float32, check, dla_size, model_shapes, rename_all
 
 DATASETS = {  # by number of classes
     80: ('COCO', CocoDataset.METAINFO),
@@ -93,7 +93,8 @@ def convert_file(
         result.choice = choose(description, folder, checkpoint.epoch, source.stem, classes)
         shapes = model_shapes(result.choice.config.model, description)
         check(weights, shapes, f'the model of {result.choice.path.name}')
-    save(dict(meta=_meta(result), state_dict=weights.state), destination)
+    result.weights = as_float32(weights)
+    save(dict(meta=_meta(result), state_dict=result.weights.state), destination)
     return result
 
 

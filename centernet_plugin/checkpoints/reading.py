@@ -3,6 +3,7 @@
 import contextlib
 import re
 import warnings
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,7 +48,9 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
     path = Path(path)
     _require_checkpoint_file(path)
     if path.suffix == '.safetensors':
-        return Checkpoint(strip_prefixes(_load_safetensors(path)))
+        state = _load_safetensors(path)
+        _require_tensors(path, state)
+        return Checkpoint(strip_prefixes(state))
     content = _load(path)
     if not isinstance(content, dict):
         raise UserInputError(f"'{path}' holds a {type(content).__name__} instead of named tensors")
@@ -140,16 +143,39 @@ def _load_safetensors(path: Path) -> dict[str, Tensor]:
 
 def _reason(path: Path, error: Exception) -> str:
     """One sentence for what ``torch.load`` says on a page."""
+    if archive := _other_archive(path):
+        return f"'{path}' is {archive}"
+    remedy = 'if you trust the file, save its state_dict alone with torch.save'
     refused = re.search(r'GLOBAL ([\w.]+)', str(error))
     if refused:
         return (
-            f"'{path}' is not loaded: it asks for {refused.group(1)}, which is a program and not a "
-            'weight'
+            f"'{path}' is not loaded: it asks for {refused.group(1)}, which is a program or an "
+            f'object and not a weight; {remedy}'
+        )
+    if 'Unsupported operand' in str(error):  # such as those of pickle protocol 4
+        return (
+            f"'{path}' is not loaded: it holds instructions that torch.save does not write for "
+            f'weights, perhaps a program; {remedy}'
         )
     return (
         f"'{path}' ({path.stat().st_size} bytes) is no checkpoint, or is damaged or cut off; "
         f'download it again ({_first_sentence(error)})'
     )
+
+
+def _other_archive(path: Path) -> str | None:
+    """What a zip archive is that ``torch.save`` did not write; None for anything else."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return None
+    if any(name.endswith('/constants.pkl') for name in names):
+        return 'a TorchScript program and no checkpoint; save its state_dict alone with torch.save'
+    if any(name.endswith('/data.pkl') for name in names):
+        return None
+    some = ', '.join(repr(name[:60]) for name in names[:3])
+    return f'an archive of other files ({some}) and no checkpoint; unpack it if one is among them'
 
 
 def _first_sentence(error: Exception) -> str:
@@ -160,6 +186,12 @@ def _first_sentence(error: Exception) -> str:
 
 def _require_tensors(path: Path, state: dict) -> None:
     """Fails unless ``state`` is weights."""
+    part = next((key for key, value in state.items() if _holds_tensors(value)), None)
+    if part is not None:
+        raise UserInputError(
+            f"the weights seem to lie under {part!r} in '{path}'; save that part alone with "
+            'torch.save'
+        )
     for key, value in state.items():
         if not isinstance(key, str):
             raise UserInputError(f"'{path}' names a weight by {key!r} instead of a string")
@@ -171,6 +203,10 @@ def _require_tensors(path: Path, state: dict) -> None:
             raise UserInputError(f"'{key}' in '{path}' is a sparse or quantized tensor")
     if not state:
         raise UserInputError(f"'{path}' holds no weights")
+
+
+def _holds_tensors(value) -> bool:
+    return isinstance(value, dict) and any(isinstance(v, Tensor) for v in value.values())
 
 
 def _whole_number(value) -> int | None:

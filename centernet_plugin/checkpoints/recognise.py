@@ -26,7 +26,7 @@ MARKS = {  # tensors that only this kind of network has; the first kind that fit
     'hourglass': ('pre.0.conv.weight', 'kps.0.up1.0.conv1.weight', 'cnvs.0.conv.weight'),
     'dla_imagenet': ('base_layer.0.weight', 'level0.0.weight', 'level5.root.conv.weight'),
 }
-NEEDS_NOTHING = {  # marks of what is no source, and what to say
+REFUSED = {  # marks of what is no source, and what to say
     ('bbox_head.heads.0.heatmap.0.weight',): 'is a checkpoint of this plugin already',
     ('conv1.weight', 'layer1.0.conv1.weight'): (
         'is a ResNet of torchvision, which needs no conversion: name the file in the config as '
@@ -111,7 +111,7 @@ def _network(state: Mapping[str, Tensor]) -> str:
     for network, marks in MARKS.items():
         if all(mark in state for mark in marks):
             return network
-    for marks, sentence in NEEDS_NOTHING.items():
+    for marks, sentence in REFUSED.items():
         if all(mark in state for mark in marks):
             raise UserInputError(f'this {sentence}')
     raise UserInputError(

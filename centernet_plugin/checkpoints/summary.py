@@ -59,13 +59,21 @@ def _used(result: Conversion) -> str:
     text = f'{_tensors(used)}, {weights.num_parameters:,} parameters'
     if weights.counters:
         text += f'; {weights.counters} batch counters that the file lacks begin at 0'
+    for dtype, count in weights.cast.items():
+        text += f'; {_tensors(count)} of {dtype} made float32'
     return text
 
 
 def _config(result: Conversion) -> list[str]:
     if result.choice is None:
-        init = f"init_cfg=dict(type='Pretrained', checkpoint={str(result.destination)!r})"
-        return [f"dict(type='centernet_plugin.DLANet', arch={result.arch!r}, {init})"]
+        in_channels = result.weights.state['base_layer.0.weight'].shape[1]
+        backbone = dict(
+            type='centernet_plugin.DLANet',
+            arch=result.arch,
+            **(dict(in_channels=in_channels) if in_channels != 3 else {}),
+            init_cfg=dict(type='Pretrained', checkpoint=str(result.destination)),
+        )
+        return [_code(backbone)]
     choice, task = result.choice, result.description.task
     lines = [_short(choice.path)]
     options = dict(choice.options)

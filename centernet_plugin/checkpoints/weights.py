@@ -1,8 +1,8 @@
 """Published weights as weights of our model, checked against that model."""
 
 import copy
-from collections import defaultdict
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field, replace
 
 import torch
 from mmengine.config import ConfigDict
@@ -29,12 +29,14 @@ class Weights:
         sources: published name by our name.
         dropped: published names by the reason why they have no place.
         counters: how many batch counters the file lacked (torch < 0.4.1) and got here.
+        cast: how many tensors had another type than float32, by the name of that type.
     """
 
     state: dict[str, Tensor]
     sources: dict[str, str]
     dropped: dict[str, list[str]]
     counters: int
+    cast: dict[str, int] = field(default_factory=dict)
 
     @property
     def num_parameters(self) -> int:
@@ -109,18 +111,18 @@ def dla_size(weights: Weights) -> str:
     """``arch`` of the :class:`DLANet` whose weights these are.
 
     Raises:
-        UserInputError: of none of them.
+        UserInputError: of none of them; names what differs from the nearest.
     """
-    first = weights.state['base_layer.0.weight']
-    in_channels = first.shape[1] if first.dim() == 4 else 3
+    given = {key: tuple(tensor.shape) for key, tensor in weights.state.items()}
+    first = given['base_layer.0.weight']
+    in_channels = first[1] if len(first) == 4 else 3
+    shapes = {}
     for arch in DLANet.ARCHS:
         with torch.device('meta'):
-            shapes = _shapes(DLANet(arch=arch, in_channels=in_channels))
-        if shapes == {key: tuple(tensor.shape) for key, tensor in weights.state.items()}:
-            return arch
-    raise UserInputError(
-        f'this is the backbone of no DLA of sizes {", ".join(DLANet.ARCHS)}, or not complete'
-    )
+            shapes[arch] = _shapes(DLANet(arch=arch, in_channels=in_channels))
+    nearest = min(shapes, key=lambda arch: len(shapes[arch].items() ^ given.items()))
+    check(weights, shapes[nearest], f'DLA-{nearest} (the nearest of {", ".join(shapes)})')
+    return nearest
 
 
 def check(weights: Weights, shapes: Shapes, model: str) -> None:
@@ -147,6 +149,31 @@ def check(weights: Weights, shapes: Shapes, model: str) -> None:
                 f"'{weights.sources.get(key, key)}' has the shape {given}, but {model} needs "
                 f'{shape}'
             )
+
+
+def as_float32(weights: Weights) -> Weights:
+    """The same weights in single precision.
+
+    Raises:
+        UserInputError: names a tensor that is not of real numbers, or not finite in float32.
+    """
+    state, cast = {}, Counter()
+    for name, tensor in weights.state.items():
+        if name.endswith(COUNTER):
+            state[name] = tensor.long()
+            continue
+        source, dtype = weights.sources[name], str(tensor.dtype).removeprefix('torch.')
+        if not tensor.is_floating_point():
+            raise UserInputError(f"'{source}' is of {dtype}, which is no type of weights")
+        state[name] = tensor.float()
+        if not state[name].isfinite().all():
+            raise UserInputError(
+                f"'{source}' has values that are infinite or not a number; the training diverged, "
+                'or the file is damaged'
+            )
+        if tensor.dtype != torch.float32:
+            cast[dtype] += 1
+    return replace(weights, state=state, cast=dict(cast))
 
 
 def _shapes(model: nn.Module) -> Shapes:

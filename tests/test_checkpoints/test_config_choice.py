@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from centernet_plugin.checkpoints import configs
-from centernet_plugin.checkpoints.configs import COCO, LONGER, VOC, choose, config_folder
+from centernet_plugin.checkpoints.configs import CONFIGS, LONGER, VOC, choose, config_folder
 from centernet_plugin.checkpoints.recognise import Description
 from centernet_plugin.errors import UserInputError
 
@@ -24,17 +24,17 @@ def chosen(description, *args):
 
 
 def test_every_named_config_exists():
-    names = {name for depths in COCO.values() for name in depths.values()}
+    names = {name for depths in CONFIGS.values() for name in depths.values()}
     names |= set(LONGER.values()) | {VOC[name].format(size) for name in VOC for size in (384, 512)}
     assert set(VOC) | set(LONGER) <= names
     assert not [name for name in names if not (config_folder() / f'centernet/{name}.py').is_file()]
 
 
-@pytest.mark.parametrize('network', COCO)
+@pytest.mark.parametrize('network', CONFIGS)
 def test_published_networks_need_no_options(network):
     example = {'res': RES, 'mmdet_res': MMDET, 'hourglass': HOURGLASS}.get(network, RESDCN)
     width = 256 if network.startswith(('dla', 'hourglass')) else 64
-    for depth, name in COCO[network].items():
+    for depth, name in CONFIGS[network].items():
         description = replace(example, network=network, depth=depth, feat_channels=width)
         assert chosen(description) == (name, {})
 

@@ -13,6 +13,7 @@ from mmengine.runner import load_checkpoint
 
 import centernet_plugin
 from centernet_plugin.checkpoints import convert, convert_file, summary
+from centernet_plugin.checkpoints.configs import config_folder
 from centernet_plugin.errors import UserInputError
 from centernet_plugin.models import DLANet
 from centernet_plugin.registry import MODELS
@@ -227,6 +228,38 @@ def test_imagenet_backbone_loads_completely(tmp_path):
         assert torch.equal(value, state[key]), key
     # The same by mmengine's loader, which is strict here.
     load_checkpoint(DLANet(), str(tmp_path / 'ours.pth'), strict=True)
+
+
+def test_imagenet_backbone_of_other_input(tmp_path):
+    state = DLANet(in_channels=1).state_dict()
+    result = convert_file(save(tmp_path / 'dla34.bin', state), tmp_path / 'ours.pth')
+    config = eval(lines(result)['config'][0], dict(dict=dict))
+    assert config['in_channels'] == 1 and config['arch'] == '34'
+
+
+def test_half_precision_becomes_single(tmp_path, res_18):
+    state = {k: v.half() if v.is_floating_point() else v for k, v in res_18.items()}
+    count = sum('num_batches' not in key for key in res_18)
+    result = convert_file(save(tmp_path / 'a.pth', state), tmp_path / 'ours.pth')
+    written = torch.load(tmp_path / 'ours.pth', weights_only=True)['state_dict']
+    assert {value.dtype for value in written.values()} == {torch.float32, torch.int64}
+    assert lines(result)['used'][0].endswith(f'; {count} tensors of float16 made float32')
+
+
+def test_weights_that_are_not_finite_are_not_written(tmp_path, res_18):
+    state = res_18 | {'wh.2.bias': torch.tensor([0.0, float('nan')])}
+    with pytest.raises(UserInputError, match="'wh.2.bias' has values that are infinite or not"):
+        convert_file(save(tmp_path / 'a.pth', state), tmp_path / 'ours.pth')
+    assert not (tmp_path / 'ours.pth').exists()
+
+
+def test_a_config_below_is_named_from_here(tmp_path, monkeypatch, res_18):
+    source, configs = save(tmp_path / 'a.pth', res_18), config_folder().resolve()
+    result = convert_file(source, tmp_path / 'ours.pth', configs=configs)
+    monkeypatch.chdir(tmp_path)
+    assert lines(result)['config'] == [str(result.choice.path)]
+    monkeypatch.chdir(configs)
+    assert lines(result)['config'] == ['centernet/centernet_r18_8xb16-warp512-140e_coco.py']
 
 
 def test_nothing_is_written_unless_everything_fits(tmp_path, res_18):

@@ -1,12 +1,14 @@
 """Files that are checkpoints, and files that are not."""
 
-import os
+import argparse
 import pickle
 import sys
 import types
 import warnings
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
@@ -14,20 +16,13 @@ from mmengine.logging import HistoryBuffer
 from centernet_plugin.checkpoints import read_checkpoint
 from centernet_plugin.errors import UserInputError
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from program import Program  # noqa: E402
+
 STATE = {
     'conv1.weight': torch.arange(8.0).reshape(2, 4),
     'bn1.num_batches_tracked': torch.tensor(3),
 }
-
-
-class Program:
-    """Makes a folder when it is unpickled carelessly."""
-
-    def __init__(self, folder):
-        self.folder = str(folder)
-
-    def __reduce__(self):
-        return os.mkdir, (self.folder,)
 
 
 def save(path, content, legacy=False):
@@ -77,6 +72,20 @@ def test_container_of_a_runner(tmp_path):
     assert (read.epoch, read.classes, read.palette) == (140, ('a', 'b'), None)
 
 
+@pytest.mark.parametrize('epoch', [np.int64(7), 7.5, 'seven'])
+def test_an_epoch_is_a_plain_number_or_unknown(tmp_path, epoch):
+    path = save(tmp_path / 'a.pth', dict(epoch=epoch, state_dict=STATE))
+    assert read_checkpoint(path).epoch is None
+
+
+@pytest.mark.filterwarnings('ignore')  # quantized tensors are deprecated
+def test_quantized_weights_are_refused(tmp_path):
+    quantized = torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8)
+    path = save(tmp_path / 'a.pth', {'a': quantized})
+    with pytest.raises(UserInputError, match="'a' in .* is a sparse or quantized tensor"):
+        read_checkpoint(path)
+
+
 def web_page(path):
     path.write_text('\n<!DOCTYPE html><html><head><title>Google Drive - Virus scan warning')
 
@@ -84,6 +93,16 @@ def web_page(path):
 def truncated(path, legacy, share):
     save(path, {'a': torch.ones(10_000)}, legacy)
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+
+
+def zipped(path):
+    with zipfile.ZipFile(path, 'w') as archive:
+        archive.writestr('epoch_1.pth', 'weights')
+
+
+def arrays(path):
+    with path.open('wb') as file:
+        np.savez(file, a=np.ones(3))
 
 
 BAD = {
@@ -98,12 +117,17 @@ BAD = {
     'cut zip, nearly whole': (lambda path: truncated(path, False, 0.999), 'damaged or cut off'),
     'cut legacy': (lambda path: truncated(path, True, 0.6), 'damaged or cut off'),
     'cut legacy, early': (lambda path: truncated(path, True, 0.001), 'damaged or cut off'),
-    'pickle': (lambda path: path.write_bytes(pickle.dumps(STATE['conv1.weight'].tolist())), 'down'),
+    'pickle': (lambda path: path.write_bytes(pickle.dumps([1.0, 2.0])), 'is not loaded: it holds'),
     'number': (lambda path: save(path, 3), 'holds a int instead of'),
     'tensor': (lambda path: save(path, torch.ones(2)), 'holds a Tensor instead of named tensors'),
     'container': (lambda path: save(path, {'state_dict': [1]}), "'state_dict' in .* is a list"),
     'not a tensor': (lambda path: save(path, {'a': torch.ones(1), 'b': 'c'}), "'b' in .* is a str"),
-    'nested': (lambda path: save(path, {'model': STATE}), "'model' in .* is a dict"),
+    'nested': (lambda path: save(path, {'epoch': 3, 'model': STATE}), "lie under 'model' in"),
+    'nested twice': (lambda path: save(path, {'a': {'b': STATE}}), "'a' in .* is a dict"),
+    'object': (lambda path: save(path, {'args': argparse.Namespace()}), 'Namespace, .* or an obje'),
+    'script': (lambda path: torch.jit.script(torch.nn.ReLU()).save(path), 'a TorchScript program'),
+    'zipped': (zipped, "archive of other files \\('epoch_1.pth'\\) .*; unpack it"),
+    'arrays': (arrays, "archive of other files \\('a.npy'\\)"),
     'sparse': (lambda path: save(path, {'a': torch.eye(3).to_sparse()}), "'a' in .* sparse"),
     'numbered': (lambda path: save(path, {3: torch.ones(1)}), 'names a weight by 3'),
     'nothing': (lambda path: save(path, {}), 'no weights'),
@@ -132,6 +156,15 @@ def test_every_cut_is_noticed(tmp_path, legacy):
         path.write_bytes(content[:size])
         with pytest.raises(UserInputError):
             read_checkpoint(path)
+
+
+@pytest.mark.parametrize('protocol', [4, 5])
+def test_programs_of_newer_pickle_protocols_are_not_run(tmp_path, protocol):
+    path, folder = tmp_path / 'model.pth', tmp_path / 'made'
+    path.write_bytes(pickle.dumps(Program(folder), protocol=protocol))
+    with pytest.raises(UserInputError, match='not loaded: .* perhaps a program; if you trust'):
+        read_checkpoint(path)
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize('where', ['raw', 'zip', 'legacy', 'in a container'])
@@ -181,6 +214,9 @@ def test_safetensors(tmp_path, monkeypatch):
         read_checkpoint(path)
     fake_safetensors(monkeypatch, lambda given: STATE if Path(given) == path else None)
     same(read_checkpoint(path).state)
+    fake_safetensors(monkeypatch, lambda given: {})
+    with pytest.raises(UserInputError, match='holds no weights'):
+        read_checkpoint(path)
 
     def fails(given):
         raise RuntimeError('header too large')

@@ -9,12 +9,18 @@ import torch
 from centernet_plugin.checkpoints import recognise
 from centernet_plugin.checkpoints.configs import choose, config_folder
 from centernet_plugin.checkpoints.rename import CLASSIFIER, EXTREME, UNUSED_PROJECT
-from centernet_plugin.checkpoints.weights import check, dla_size, model_shapes, rename_all
+from centernet_plugin.checkpoints.weights import (
+    as_float32,
+    check,
+    dla_size,
+    model_shapes,
+    rename_all,
+)
 from centernet_plugin.errors import UserInputError
 from centernet_plugin.models import DLANet
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from official_weights import count_parameters, without_values  # noqa: E402
+from official_weights import count_parameters, draw, without_values  # noqa: E402
 
 COUNTS = {  # trained numbers of the original, as published code builds it
     'res_18_ctdet_coco': 15_820_372,
@@ -187,9 +193,59 @@ def test_names_of_the_original_imagenet_file():
     assert weights.num_parameters + CLASSIFIER_COUNT + PROJECT_COUNT == 15_783_832
 
 
-def test_other_sizes_of_dla():
+def dla_34(**kwargs):
     with torch.device('meta'):
-        narrow = DLANet(arch=dict(DLANet.ARCHS['34'], channels=(8, 16, 32, 64, 128, 256)))
-    state = dict(narrow.state_dict())
-    with pytest.raises(UserInputError, match='no DLA of sizes 34, 46-c, 60, 102, 169'):
+        return dict(DLANet(arch='34', **kwargs).state_dict())
+
+
+def test_size_of_a_dla_with_other_input():
+    state = dla_34(in_channels=1)
+    assert dla_size(rename_all(state, recognise(state))) == '34'
+
+
+CHANGES_OF_DLA = {
+    'missing': (
+        lambda state: state.pop('level3.tree1.root.bn.weight'),
+        r"DLA-34 \(the nearest of 34, 46-c, .*\) needs 'level3.tree1.root.bn.weight' as well",
+    ),
+    'shape': (
+        lambda state: state.update({'level2.root.conv.weight': torch.empty(64, 129, 1, 1)}),
+        r"'level2.root.conv.weight' has the shape \(64, 129, 1, 1\), but DLA-34",
+    ),
+}
+
+
+@pytest.mark.parametrize('change', CHANGES_OF_DLA)
+def test_misfits_of_a_dla_name_the_tensor(change):
+    state = dla_34()
+    apply, message = CHANGES_OF_DLA[change]
+    apply(state)
+    with pytest.raises(UserInputError, match=message):
         dla_size(rename_all(state, recognise(state)))
+
+
+def sound(name, value):
+    """ResNet-18's weights of which one was replaced, in single precision."""
+    state = draw('res_18_ctdet_coco') | {name: value}
+    return as_float32(rename_all(state, recognise(state)))
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf'), 1e300])
+def test_weights_that_are_not_finite_are_an_error(value):
+    bias = torch.tensor([0.0, value], dtype=torch.float64)
+    with pytest.raises(UserInputError, match="'wh.2.bias' has values that are infinite or not"):
+        sound('wh.2.bias', bias)
+
+
+@pytest.mark.parametrize('dtype', [torch.int64, torch.bool, torch.complex64])
+def test_weights_of_a_type_for_something_else_are_an_error(dtype):
+    with pytest.raises(UserInputError, match=f"'wh.2.bias' is of {str(dtype)[6:]}, which is no"):
+        sound('wh.2.bias', torch.ones(2, dtype=dtype))
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16, torch.float64])
+def test_other_precisions_become_single(dtype):
+    weights = sound('wh.2.bias', torch.tensor([0.5, 2.0], dtype=dtype))
+    bias = weights.state['bbox_head.heads.0.size.2.bias']
+    assert bias.dtype == torch.float32 and bias.tolist() == [0.5, 2.0]
+    assert weights.cast == {str(dtype)[6:]: 1}

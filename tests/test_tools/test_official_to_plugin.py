@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / 'tools/model_converters/official_to_plugin.py'
 sys.path.insert(0, str(ROOT / 'tests'))
 from official_weights import draw  # noqa: E402
+from program import Program  # noqa: E402
 
 SUMMARY = """\
 found    dla_34: DLA-34, deformable aggregation, detection, 20 classes, epoch 70
@@ -28,16 +29,6 @@ config   {config}
          or, with the same network, centernet_dla34-dcnv2_1xb32-warp384-70e_voc0712
 written  {destination} (75.0 MiB)
 """
-
-
-class Program:
-    """Makes a folder when it is unpickled carelessly."""
-
-    def __init__(self, folder):
-        self.folder = str(folder)
-
-    def __reduce__(self):
-        return os.mkdir, (self.folder,)
 
 
 def start(*args, **kwargs):
