@@ -1,6 +1,7 @@
 """Pictures of networks: what feeds what, where it stands, and the file."""
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 
@@ -28,6 +29,12 @@ CONFIGS = {
     'dla': 'dla34-dcnv2_8xb16-warp512-140e_coco',
     'hourglass': 'hourglass104_8xb3-warp512-50e_coco',
     'mobilenet': 'mobilenetv2_8xb16-modern-140e_coco',
+}
+PICTURES = {
+    'resnet': 'resnet18_dcnv2',
+    'plain_dla': 'dla34',
+    'dla': 'dla34_dcnv2',
+    'hourglass': 'hourglass104',
 }
 HEADS = ['heatmap', 'size', 'offset']
 
@@ -302,8 +309,27 @@ def test_the_same_network_gives_the_same_file(graphs, tmp_path):
     first = (tmp_path / 'a.svg').read_bytes()
     assert first == (tmp_path / 'b.svg').read_bytes()
     assert 50e3 < len(first) < 300e3
+    assert b"font-family: 'DejaVu Sans', sans-serif" in first
     assert b'id="neck.final.ups.1"' in first
     assert (tmp_path / 'c.png').read_bytes().startswith(b'\x89PNG')
+
+
+@pytest.mark.parametrize('name', PICTURES)
+def test_pictures_of_the_docs_are_those_of_todays_networks(tool, tmp_path, name):
+    """The texts and modules; where they stand may differ between versions of matplotlib."""
+    config = ROOT / f'configs/centernet/centernet_{CONFIGS[name]}.py'
+    assert tool(config, '--out', tmp_path / 'today.svg') == 0
+    today, docs = (
+        path.read_text('utf-8')
+        for path in (tmp_path / 'today.svg', ROOT / f'docs/architecture_{PICTURES[name]}.svg')
+    )
+    texts = re.findall('<text.*?>(.*?)</text>', docs)
+    assert texts == re.findall('<text.*?>(.*?)</text>', today)
+    modules = re.findall('id="((?:backbone|neck|bbox_head)[.].*?)"', docs)
+    assert modules == re.findall('id="((?:backbone|neck|bbox_head)[.].*?)"', today)
+    assert CONFIGS[name] in texts[0] and 'M parameters' in texts[1] and len(modules) > 12
+    command = f'draw {CONFIGS[name].removesuffix("_coco")} {PICTURES[name]}'
+    assert command in (ROOT / 'docs/architecture.md').read_text('utf-8').splitlines()
 
 
 @pytest.fixture
