@@ -79,8 +79,6 @@ def _config(result: Conversion) -> list[str]:
     options = dict(choice.options)
     if task == 'exdet':
         options['load_from'] = str(result.destination)
-    elif not result.is_detector:  # no setting of the head makes it fit
-        options = {k: v for k, v in options.items() if not k.startswith('model.bbox_head.')}
     if any(isinstance(value, list) for value in options.values()):
         # mmengine's command line has no syntax for a list of dicts.
         settings = '; '.join(f'{name} = {_code(value)}' for name, value in _nested(options).items())

@@ -16,7 +16,7 @@ from mmengine.logging import HistoryBuffer
 from centernet_plugin.checkpoints import read_checkpoint
 from centernet_plugin.errors import UserInputError
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
 from program import Program  # noqa: E402
 
 STATE = {

@@ -13,7 +13,7 @@ from centernet_plugin.engine import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / 'tools/model_converters/official_to_plugin.py'
-sys.path.insert(0, str(ROOT / 'tests'))
+sys.path[:0] = [str(ROOT / 'tests'), str(ROOT / 'tests/test_checkpoints')]
 from official_weights import draw  # noqa: E402
 from program import Program  # noqa: E402
 
