@@ -6,6 +6,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from ...errors import UserInputError
+from ...models.weights import unfilled_weights, wanted_weights
 from ...registry import HOOKS
 
 
@@ -50,19 +51,16 @@ class SanityCheckHook(Hook):
             raise UserInputError(self._loaded)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        given = checkpoint.get('state_dict', checkpoint)
-        given = {name.removeprefix('module.'): value for name, value in given.items()}
         model = _unwrap(runner.model)
-        # Of the buffers, counters say nothing; older files have none.
-        wanted = {n: v for n, v in model.state_dict().items() if 'num_batches_tracked' not in n}
-        wrong = [n for n, v in wanted.items() if getattr(given.get(n), 'shape', None) != v.shape]
+        count = len(wanted_weights(model))
+        wrong = unfilled_weights(model, checkpoint)
         sizes = {name: p.numel() for name, p in model.named_parameters()}
         share = 1 - sum(sizes.get(name, 0) for name in wrong) / max(sum(sizes.values()), 1)
         self._loaded = ''
         if wrong:
             self._loaded = (
                 'the checkpoint is of another architecture than the config: '
-                f'{len(wanted) - len(wrong)} of {len(wanted)} tensors ({share:.0%} of the '
+                f'{count - len(wrong)} of {count} tensors ({share:.0%} of the '
                 f"parameters) fit, '{wrong[0]}' is the first that does not"
             )
         if share < self.min_match:

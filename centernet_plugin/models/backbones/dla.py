@@ -10,6 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ...errors import UserInputError
 from ...registry import MODELS
 from ..layers.dla_tree import DLABasicBlock, DLABottleneck, DLATree
+from ..weights import unfilled_weights, wanted_weights
 
 BLOCKS = {'basic': DLABasicBlock, 'bottleneck': DLABottleneck}
 
@@ -145,25 +146,14 @@ class DLANet(BaseModule):
 
     def _require_all(self, file, prefix):
         content = CheckpointLoader.load_checkpoint(file, map_location='cpu')
-        given = content.get('state_dict', content)
-        start = f'{prefix.rstrip(".")}.' if prefix else ''
-        given = {name.removeprefix('module.'): value for name, value in given.items()}
-        wanted = {
-            name: value
-            for name, value in self.state_dict().items()
-            if not name.endswith('num_batches_tracked')  # older files have none
-        }
-        lacking = [
-            name
-            for name, value in wanted.items()
-            if getattr(given.get(start + name), 'shape', None) != value.shape
-        ]
+        prefix = f'{prefix.rstrip(".")}.' if prefix else ''
+        lacking = unfilled_weights(self, content, prefix)
         if lacking:
             raise UserInputError(
-                f"'{file}' has no weights of this DLA: {len(lacking)} of {len(wanted)} are absent "
-                f"or have another shape, '{start}{lacking[0]}' is the first; if it was downloaded, "
-                "another model's file of that name may lie in torch's cache, "
-                f'{torch.hub.get_dir()}/checkpoints'
+                f"'{file}' has no weights of this DLA: {len(lacking)} of "
+                f'{len(wanted_weights(self))} are absent or have another shape, '
+                f"'{prefix}{lacking[0]}' is the first; if it was downloaded, another model's file "
+                f"of that name may lie in torch's cache, {torch.hub.get_dir()}/checkpoints"
             )
 
     def _freeze(self):
