@@ -21,14 +21,7 @@ INTERRUPTED = 130
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what training and testing have in common to ``parser``."""
     parser.add_argument('--work-dir', help='folder for logs and checkpoints')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='settings that replace those of the config, such as train_cfg.max_epochs=2, '
-        'key="[a,b]" or key="[(a,b),(c,d)]", without blanks',
-    )
+    add_cfg_options(parser)
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
@@ -37,6 +30,18 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     )
     # The launchers of different torch versions spell it differently; newer ones set LOCAL_RANK.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the settings that :func:`read_config` puts in place of a config's."""
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='settings that replace those of the config, such as train_cfg.max_epochs=2, '
+        'key="[a,b]" or key="[(a,b),(c,d)]", without blanks',
+    )
 
 
 def load_config(args: argparse.Namespace) -> Config:
@@ -48,18 +53,28 @@ def load_config(args: argparse.Namespace) -> Config:
     Raises:
         UserInputError: there is no such file, or it is not a config.
     """
-    require_file(args.config, 'config')
-    if osp.splitext(args.config)[1] not in ('.py', '.json', '.yaml', '.yml'):
-        raise UserInputError(f"config '{args.config}' is not a .py, .json or .yaml file")
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
     if args.work_dir:
         cfg.work_dir = args.work_dir
     elif not cfg.get('work_dir'):
         cfg.work_dir = osp.join('work_dirs', osp.splitext(osp.basename(args.config))[0])
+    return cfg
+
+
+def read_config(path: str, options: dict | None = None) -> Config:
+    """The config in a file, with ``options`` in the place of its own.
+
+    Raises:
+        UserInputError: there is no such file, or it is not a config.
+    """
+    require_file(path, 'config')
+    if osp.splitext(path)[1] not in ('.py', '.json', '.yaml', '.yml'):
+        raise UserInputError(f"config '{path}' is not a .py, .json or .yaml file")
+    cfg = Config.fromfile(path)
+    if options:
+        cfg.merge_from_dict(options)
     return cfg
 
 

@@ -16,7 +16,6 @@ try:
 except RuntimeError as error:  # an unsupported version of something; the message says which
     sys.exit(f'error: {error}')
 
-from mmengine.config import DictAction  # noqa: E402
 from mmengine.registry import init_default_scope  # noqa: E402
 
 from centernet_plugin.errors import UserInputError  # noqa: E402
@@ -43,15 +42,7 @@ def parse_args() -> argparse.Namespace:
         default=0,
         help='levels of modules to open inside every box (default: 0)',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='settings that replace those of the config',
-    )
-    # What reading a config asks for, of training and testing.
-    parser.set_defaults(work_dir=None, launcher='none', local_rank=0)
+    cli.add_cfg_options(parser)
     return parser.parse_args()
 
 
@@ -61,8 +52,7 @@ def main() -> None:
         raise UserInputError(f"--out '{args.out}' must end in one of {', '.join(FORMATS)}")
     if min(args.shape) < 1 or args.detail < 0:
         raise UserInputError('--shape takes positive numbers, --detail none below 0')
-    cli.require_file(args.config, 'config')
-    cfg = cli.load_config(args)
+    cfg = cli.read_config(args.config, args.cfg_options)
     if 'model' not in cfg:
         raise UserInputError(f"'{args.config}' has no model")
     init_default_scope(cfg.get('default_scope', 'mmdet'))

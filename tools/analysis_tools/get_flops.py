@@ -20,7 +20,7 @@ except RuntimeError as error:  # an unsupported version of something; the messag
 import torch  # noqa: E402
 from mmdet.registry import MODELS  # noqa: E402
 from mmengine.analysis import FlopAnalyzer  # noqa: E402
-from mmengine.config import Config, DictAction  # noqa: E402
+from mmengine.config import Config  # noqa: E402
 from mmengine.model import revert_sync_batchnorm  # noqa: E402
 from mmengine.registry import init_default_scope  # noqa: E402
 from torch import nn  # noqa: E402
@@ -43,15 +43,7 @@ def main() -> None:
         metavar=('H', 'W'),
         help='size of the image (default: 512 512)',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='settings that replace those of every config',
-    )
-    # What reading a config asks for, of training and testing.
-    parser.set_defaults(work_dir=None, launcher='none', local_rank=0)
+    cli.add_cfg_options(parser)
     args = parser.parse_args()
     if min(args.shape) < 1:
         raise UserInputError(f'--shape must be positive, got {args.shape[0]} x {args.shape[1]}')
@@ -60,8 +52,8 @@ def main() -> None:
     width = max(len(Path(path).stem) for path in args.configs)
     uncounted = set()
     for path in args.configs:
-        args.config = path
-        params, flops, rest = measure(cli.load_config(args), path, tuple(args.shape))
+        config = cli.read_config(path, args.cfg_options)
+        params, flops, rest = measure(config, path, tuple(args.shape))
         print(f'{Path(path).stem:{width}}  {params / 1e6:7.2f} M  {flops / 1e9:8.2f} GFLOPs')
         uncounted |= rest
     print('\n' + COUNTED.format(*args.shape, ', '.join(sorted(uncounted)) or 'nothing else'))
