@@ -5,8 +5,10 @@ import os
 import os.path as osp
 import pickle
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from mmengine.config import Config, DictAction
@@ -16,6 +18,7 @@ from ..errors import UserInputError
 
 USER_ERROR = 2
 INTERRUPTED = 130
+INSIST = 3.0  # seconds after which an interrupt that nobody heard is raised again
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -111,7 +114,8 @@ def run(main: Callable[[], None], *, after_interrupt: str = '') -> int:
         goes wrong is an error of the program and passes through, with its traceback.
     """
     try:
-        main()
+        with _insistent_interrupts():
+            main()
     except (Exception, KeyboardInterrupt) as error:
         # An interrupt amid torch.save ends as another exception.
         if any(isinstance(link, KeyboardInterrupt) for link in _chain(error)):
@@ -123,6 +127,31 @@ def run(main: Callable[[], None], *, after_interrupt: str = '') -> int:
         print(f'error: {sentence}', file=sys.stderr)
         return USER_ERROR
     return 0
+
+
+@contextmanager
+def _insistent_interrupts() -> Iterator[None]:
+    """Raises an interrupt again until it ends the block.
+
+    Python drops one that falls into a destructor, mmengine one that falls into the bare ``except``
+    of its message hub while a checkpoint is saved; the training would go on as if unasked.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler or os.name != 'posix':
+        yield  # ignored, or somebody else's
+        return
+
+    def interrupt(signum, frame):
+        signal.setitimer(signal.ITIMER_REAL, INSIST)
+        raise KeyboardInterrupt
+
+    alarm = signal.signal(signal.SIGALRM, interrupt)
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGALRM, alarm)
 
 
 def explain(error: BaseException) -> str | None:

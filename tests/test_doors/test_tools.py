@@ -54,7 +54,11 @@ def test_interrupted_training_resumes(run, config, tmp_path):
             assert time.monotonic() < deadline, 'no second epoch'
             time.sleep(0.2)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        try:
+            _, errors = process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            pytest.fail(f'not interrupted:\n{process.communicate()[1][-3000:]}')
     finally:
         process.kill()
     assert process.returncode == 130, errors[-3000:]

@@ -1,0 +1,59 @@
+"""What the scripts share."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from centernet_plugin.engine import cli
+
+
+def interrupt_and_wait(seconds=10.0):
+    os.kill(os.getpid(), signal.SIGINT)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Interrupts work as in a process of one's own, and are raised again after a moment."""
+    monkeypatch.setattr(cli, 'INSIST', 0.1)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_ends_the_program(quick, capsys):
+    assert cli.run(interrupt_and_wait, after_interrupt='Go on.') == cli.INTERRUPTED
+    assert 'Go on.' in capsys.readouterr().err
+
+
+def test_an_interrupt_that_was_swallowed_comes_again(quick):
+    swallowed = []
+
+    def main():
+        try:
+            interrupt_and_wait()
+        except:  # noqa: E722  as mmengine's message hub does
+            swallowed.append(True)
+        interrupt_comes = time.monotonic() + 10
+        while time.monotonic() < interrupt_comes:
+            time.sleep(0.01)
+
+    assert cli.run(main) == cli.INTERRUPTED
+    assert swallowed
+
+
+def test_signals_are_as_before_afterwards(quick):
+    alarm = signal.getsignal(signal.SIGALRM)
+    cli.run(interrupt_and_wait)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGALRM) is alarm
+    time.sleep(0.3)  # no alarm is left
+
+
+def test_ignored_interrupts_stay_ignored(quick):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    assert cli.run(lambda: interrupt_and_wait(0.3)) == 0
