@@ -3,16 +3,25 @@
 CenterNet needs none to detect; merging several scales uses the soft form. Signatures and results
 are those of ``mmcv.ops``, so both can also stand in for mmcv's operators (``compat``).
 
-Legend: N boxes in, M boxes out.
+Legend: N boxes in, M boxes out, G groups of boxes (usually classes), L boxes in the largest.
 """
 
 import torch
 from torch import Tensor
 
 BLOCK = 1024  # boxes compared at once: bounds the memory of the overlap matrix
+TABLE = 2**20  # soft-NMS computes up to so many factors (G, L, L) before it starts, ...
+ROUNDS = 64  # ... and else looks after so many rounds which boxes are left
+GONE = -torch.inf  # score of a dropped box
 
 
-def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 0) -> Tensor:
+def nms(
+    boxes: Tensor,
+    scores: Tensor,
+    iou_threshold: float,
+    offset: int = 0,
+    groups: Tensor | None = None,
+) -> Tensor:
     """Greedy suppression of boxes that overlap a better one by more than ``iou_threshold``.
 
     Args:
@@ -20,22 +29,27 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 0) ->
         scores (Tensor): (N,). Of equal ones the earlier goes first.
         iou_threshold (float): overlap up to which both stay.
         offset (int): 1 where a box of x1 == x2 is one pixel wide, else 0.
+        groups (Tensor | None): (N,) int64; only boxes of the same group suppress each other.
 
     Returns:
         Tensor: (M,) int64, indices of the boxes that stay, best score first.
     """
-    _check(boxes, scores, offset)
+    groups = _check(boxes, scores, offset, groups)
     order = scores.argsort(descending=True, stable=True)
-    boxes = boxes[order].float() if boxes.dtype != torch.float64 else boxes[order]
-    kept_boxes, kept = boxes[:0], []
-    for start in range(0, len(boxes), BLOCK):
-        block = boxes[start : start + BLOCK]
-        candidates = ~(_iou(block, kept_boxes, offset) > iou_threshold).any(dim=1)
-        better = (_iou(block, block, offset) > iou_threshold).tril(-1)  # (box, better one)
-        stay = _suppress(candidates, better)
-        kept.append(order[start : start + BLOCK][stay])
-        kept_boxes = torch.cat((kept_boxes, block[stay]))
-    return torch.cat(kept) if kept else order
+    boxes, groups = boxes[order], groups[order]
+    if boxes.dtype != torch.float64:
+        boxes = boxes.float()
+
+    def overlap(a, b):
+        hit = _iou(boxes[a], boxes[b], offset) > iou_threshold
+        return hit & (groups[a][:, None] == groups[b])
+
+    kept = order[:0]  # positions in the sorted boxes
+    for block in torch.arange(len(boxes), device=boxes.device).split(BLOCK):
+        candidates = ~overlap(block, kept).any(dim=1)
+        better = overlap(block, block).tril(-1)  # (box, better one)
+        kept = torch.cat((kept, block[_suppress(candidates, better)]))
+    return order[kept]
 
 
 def soft_nms(
@@ -46,20 +60,23 @@ def soft_nms(
     min_score: float = 1e-3,
     method: str = 'linear',
     offset: int = 0,
+    groups: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Lowers the score of boxes that overlap a better one, instead of dropping them.
 
-    The original CenterNet merges scales with ``method='gaussian', offset=1`` and these defaults
+    The best box of a group lowers the others of the group, then the best of those left does, and so
+    on. The original CenterNet merges scales with ``method='gaussian', offset=1`` and these defaults
     otherwise, but leaves stale rows behind the result; they are not reproduced.
 
     Args:
         boxes (Tensor): (N, 4), x1 y1 x2 y2.
-        scores (Tensor): (N,).
+        scores (Tensor): (N,). Of equal ones the earlier goes first.
         iou_threshold (float): overlap from which ``'naive'`` and ``'linear'`` act.
         sigma (float): of ``'gaussian'``: the factor is exp(-iou^2 / sigma).
-        min_score (float): boxes lowered below this are dropped.
+        min_score (float): boxes below this are dropped, except the best of a group.
         method (str): ``'naive'`` (factor 0), ``'linear'`` (1 - iou) or ``'gaussian'``.
         offset (int): 1 where a box of x1 == x2 is one pixel wide, else 0.
+        groups (Tensor | None): (N,) int64; only boxes of the same group lower each other.
 
     Returns:
         tuple[Tensor, Tensor]: (M, 5) boxes and lowered scores, best first, and (M,) int64 their
@@ -68,30 +85,21 @@ def soft_nms(
     Raises:
         ValueError: unknown method, or shapes that do not fit each other.
     """
-    _check(boxes, scores, offset)
+    groups = _check(boxes, scores, offset, groups)
     if method not in ('naive', 'linear', 'gaussian'):
         raise ValueError(f"method must be 'naive', 'linear' or 'gaussian', got {method!r}")
-    left, left_scores = boxes, scores
-    index = torch.arange(len(boxes), device=boxes.device)
-    rows, indices = [], []
-    while len(left):
-        best = left_scores.argmax()
-        box, score = left[best], left_scores[best]
-        rows.append(torch.cat((box, score[None].to(box))))
-        indices.append(index[best])
-        iou = _iou(box[None], left, offset)[0]
+
+    def factors(a, b):
+        iou = _iou(a, b, offset)
         if method == 'gaussian':
-            factor = torch.exp(-(iou**2) / sigma)
-        else:
-            lowered = 1 - iou if method == 'linear' else torch.zeros_like(iou)
-            factor = torch.where(iou >= iou_threshold, lowered, 1)
-        left_scores = left_scores * factor.to(left_scores)
-        stay = ~(left_scores < min_score)
-        stay[best] = False
-        left, left_scores, index = left[stay], left_scores[stay], index[stay]
-    if not rows:
-        return boxes.new_zeros((0, 5)), index
-    return torch.stack(rows), torch.stack(indices)
+            return torch.exp(-(iou**2) / sigma).to(scores)
+        lowered = 1 - iou if method == 'linear' else torch.zeros_like(iou)
+        return torch.where(iou >= iou_threshold, lowered, 1).to(scores)
+
+    lowered = _lower(boxes, scores, groups, factors, min_score)
+    order = lowered.argsort(descending=True, stable=True)
+    index = order[: int((lowered != GONE).sum())]
+    return torch.cat((boxes[index], lowered[index, None].to(boxes)), dim=1), index
 
 
 def _suppress(candidates, better):
@@ -109,21 +117,79 @@ def _suppress(candidates, better):
         stay = after
 
 
+def _lower(boxes, scores, groups, factors, min_score):
+    """Scores after soft-NMS, ``GONE`` for dropped boxes.
+
+    Every group is a row, and all rows advance in the same round. ``factors`` maps boxes (..., A, 4)
+    and (..., B, 4) to (..., A, B).
+    """
+    result = torch.full_like(scores, GONE)
+    left = groups.argsort(stable=True)
+    while len(left):
+        row, column, shape = _rows(groups[left])
+        index = left.new_zeros(shape).index_put((row, column), left)  # (G, L)
+        current = scores.new_full(shape, GONE).index_put((row, column), scores[left])
+        row_boxes, flat_index = boxes[index], index.flatten()
+        first = torch.arange(shape[0], device=boxes.device) * shape[1]
+        table = None
+        if shape[0] * shape[1] ** 2 <= TABLE:
+            table = factors(row_boxes, row_boxes).flatten(0, 1)
+        picked, values = [], []
+        for _ in range(shape[1] if table is not None else min(shape[1], ROUNDS)):
+            value, best = current.max(dim=1, keepdim=True)  # the first of equal ones
+            cell = first + best[:, 0]
+            picked.append(cell)
+            values.append(value[:, 0])
+            if table is not None:
+                factor = table[cell]
+            else:
+                factor = factors(boxes[flat_index[cell], None], row_boxes)[:, 0]
+            current = current * factor
+            # Also drops what was gone already: GONE, or NaN where the factor is 0.
+            current = torch.where(current >= min_score, current, GONE).scatter_(1, best, GONE)
+        # Rows that were used up before the others picked boxes that are GONE: they change nothing.
+        result.scatter_reduce_(0, flat_index[torch.cat(picked)], torch.cat(values), 'amax')
+        if table is not None:
+            break
+        alive = current != GONE
+        left = index[alive]
+        scores = scores.index_put((left,), current[alive])
+    return result
+
+
+def _rows(groups):
+    """Row (group) and column of every element of sorted ``groups``, and the shape they need."""
+    position = torch.arange(len(groups), device=groups.device)
+    new = torch.ones_like(groups, dtype=torch.bool)
+    new[1:] = groups[1:] != groups[:-1]
+    row = new.cumsum(0) - 1
+    column = position - torch.where(new, position, 0).cummax(0).values
+    return row, column, (torch.stack((row[-1], column.max())) + 1).tolist()
+
+
 def _iou(a, b, offset):
-    """(A, B) overlaps; NaN for two boxes without area."""
-    size = (
-        torch.minimum(a[:, None, 2:], b[:, 2:]) - torch.maximum(a[:, None, :2], b[:, :2])
-    ) + offset
+    """(…, A, B) overlaps of (…, A, 4) and (…, B, 4); 0 where neither box has an area."""
+    a = a[..., :, None, :]
+    b = b[..., None, :, :]
+    size = torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2]) + offset
     intersection = size.clamp(min=0).prod(dim=-1)
-    area_a, area_b = ((box[:, 2:] - box[:, :2] + offset).prod(dim=-1) for box in (a, b))
-    return intersection / (area_a[:, None] + area_b - intersection)
+    area_a, area_b = ((box[..., 2:] - box[..., :2] + offset).prod(dim=-1) for box in (a, b))
+    return (intersection / (area_a + area_b - intersection)).nan_to_num(0.0)
 
 
-def _check(boxes, scores, offset):
-    if boxes.dim() != 2 or boxes.shape[1] != 4 or scores.shape != boxes.shape[:1]:
+def _check(boxes, scores, offset, groups):
+    """The groups: one for all where none are given."""
+    if groups is None:
+        groups = torch.zeros_like(scores, dtype=torch.long)
+    if (
+        boxes.dim() != 2
+        or boxes.shape[1] != 4
+        or not scores.shape == groups.shape == boxes.shape[:1]
+    ):
         raise ValueError(
-            f'boxes must be (N, 4) and scores (N,), got {tuple(boxes.shape)} and '
-            f'{tuple(scores.shape)}'
+            f'boxes must be (N, 4), scores and groups (N,), got {tuple(boxes.shape)}, '
+            f'{tuple(scores.shape)} and {tuple(groups.shape)}'
         )
     if offset not in (0, 1):
         raise ValueError(f'offset must be 0 or 1, got {offset}')
+    return groups

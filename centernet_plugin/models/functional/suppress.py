@@ -1,0 +1,53 @@
+"""Suppression of detections within each class, as a config's ``nms`` describes it."""
+
+import torch
+from torch import Tensor
+
+from .nms import nms as hard_nms
+from .nms import soft_nms
+
+OPTIONS = {
+    'soft_nms': {'method', 'iou_threshold', 'sigma', 'min_score', 'offset'},
+    'nms': {'iou_threshold', 'offset'},
+}
+
+
+def suppress(
+    boxes: Tensor, scores: Tensor, labels: Tensor, nms: dict | None
+) -> tuple[Tensor, Tensor]:
+    """Drops, or lowers the score of, boxes that overlap a better one of the same class.
+
+    Args:
+        boxes (Tensor): (N, 4), x1 y1 x2 y2.
+        scores (Tensor): (N,).
+        labels (Tensor): (N,) int64.
+        nms (dict | None): ``type='soft_nms'`` with options of
+            :func:`~centernet_plugin.models.functional.nms.soft_nms`, or ``type='nms'`` with those
+            of :func:`~centernet_plugin.models.functional.nms.nms`, of which ``iou_threshold`` has
+            to be given. None only sorts.
+
+    Returns:
+        tuple[Tensor, Tensor]: (M,) scores, lowered ones after soft-NMS, best first and of equal
+        ones the earlier; and (M,) int64 their indices in ``boxes``.
+
+    Raises:
+        ValueError: unknown type, option or value, or shapes that do not fit each other.
+    """
+    if nms is None:
+        return scores.sort(descending=True, stable=True)
+    options = dict(nms)
+    kind = options.pop('type', None)
+    if kind not in OPTIONS:
+        raise ValueError(f"nms has type 'soft_nms' or 'nms', or is None; got type {kind!r}")
+    unknown = sorted(set(options) - OPTIONS[kind])
+    if unknown:
+        raise ValueError(f'{kind} does not know {unknown}, only {sorted(OPTIONS[kind])}')
+    if kind == 'nms':
+        if 'iou_threshold' not in options:
+            raise ValueError('nms needs its iou_threshold')
+        kept = hard_nms(boxes, scores, groups=labels, **options)
+        return scores[kept], kept
+    # Half precision would round corners to pixels.
+    dtype = torch.promote_types(torch.promote_types(boxes.dtype, scores.dtype), torch.float32)
+    rows, kept = soft_nms(boxes.to(dtype), scores.to(dtype), groups=labels, **options)
+    return rows[:, 4].to(scores.dtype), kept
