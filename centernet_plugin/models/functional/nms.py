@@ -168,12 +168,15 @@ def _rows(groups):
 
 
 def _iou(a, b, offset):
-    """(…, A, B) overlaps of (…, A, 4) and (…, B, 4); 0 where neither box has an area."""
-    a = a[..., :, None, :]
-    b = b[..., None, :, :]
-    size = torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2]) + offset
-    intersection = size.clamp(min=0).prod(dim=-1)
-    area_a, area_b = ((box[..., 2:] - box[..., :2] + offset).prod(dim=-1) for box in (a, b))
+    """(..., A, B) overlaps of (..., A, 4) and (..., B, 4); 0 where neither box has an area."""
+    # Contiguous coordinates: half the time.
+    ax1, ay1, ax2, ay2 = (side.contiguous()[..., :, None] for side in a.unbind(-1))
+    bx1, by1, bx2, by2 = (side.contiguous()[..., None, :] for side in b.unbind(-1))
+    width = (torch.minimum(ax2, bx2) - torch.maximum(ax1, bx1) + offset).clamp(min=0)
+    height = (torch.minimum(ay2, by2) - torch.maximum(ay1, by1) + offset).clamp(min=0)
+    intersection = width * height
+    area_a = (ax2 - ax1 + offset) * (ay2 - ay1 + offset)
+    area_b = (bx2 - bx1 + offset) * (by2 - by1 + offset)
     return (intersection / (area_a + area_b - intersection)).nan_to_num(0.0)
 
 
