@@ -26,7 +26,7 @@ ROOT_TYPES = {  # live in mmengine's or mmcv's root registries, where a prefix w
     'LinearLR', 'OneCycleLR', 'CosineAnnealingLR', 'EpochBasedTrainLoop', 'ValLoop', 'TestLoop',
     'IterTimerHook', 'LoggerHook', 'ParamSchedulerHook', 'CheckpointHook', 'DistSamplerSeedHook',
     'EMAHook', 'ExpMomentumEMA', 'LocalVisBackend', 'LogProcessor', 'DefaultSampler', 'Pretrained',
-    'BN', 'SiLU',
+    'BN', 'SiLU', 'TestTimeAug',
 }  # fmt: skip
 
 

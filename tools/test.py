@@ -15,8 +15,8 @@ except RuntimeError as error:  # an unsupported version of something; the messag
 
 from mmdet.engine.hooks.utils import trigger_visualization_hook  # noqa: E402
 from mmdet.evaluation import DumpDetResults  # noqa: E402
-from mmengine.config import Config, ConfigDict  # noqa: E402
 
+from centernet_plugin.engine.test_modes import TEST_MODES, use_mode, use_tta  # noqa: E402
 from centernet_plugin.errors import UserInputError  # noqa: E402
 
 CHECK = 'centernet_plugin.SanityCheckHook'
@@ -34,8 +34,15 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--wait-time', type=float, default=2, help='seconds that a shown image stays (default: 2)'
     )
-    parser.add_argument(
+    augment = parser.add_mutually_exclusive_group()
+    augment.add_argument(
         '--tta', action='store_true', help="test-time augmentation: the config's tta_* settings"
+    )
+    augment.add_argument(
+        '--test-mode',
+        choices=TEST_MODES,
+        default='plain',
+        help="a part of them: mirrored as well, at the tta_pipeline's scales, or both",
     )
     cli.add_common_arguments(parser)
     return parser.parse_args()
@@ -61,26 +68,12 @@ def main() -> None:
         cfg = trigger_visualization_hook(cfg, args)
     if args.tta:
         use_tta(cfg)
+    else:
+        use_mode(cfg, args.test_mode)
     runner = cli.build_runner(cfg)
     if args.out:
         runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
     runner.test()
-
-
-def use_tta(cfg: Config) -> None:
-    """Puts the config's test-time augmentation in the place of its plain test.
-
-    Raises:
-        UserInputError: the config has none.
-    """
-    for name in ('tta_model', 'tta_pipeline'):
-        if name not in cfg:
-            raise UserInputError(f'--tta needs {name} in the config')
-    cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
-    dataset = cfg.test_dataloader.dataset
-    while 'pipeline' not in dataset and 'dataset' in dataset:  # wrappers such as RepeatDataset
-        dataset = dataset.dataset
-    dataset.pipeline = cfg.tta_pipeline
 
 
 if __name__ == '__main__':

@@ -2,7 +2,7 @@ from . import backbones, branches, dense_heads, detectors, layers, losses, necks
 from .backbones import DLANet, HourglassNet
 from .branches import Branch, GridToImage, OffsetBranch, Peaks, SizeBranch
 from .dense_heads import CenterNetHead
-from .detectors import CenterNet
+from .detectors import CenterNet, CenterNetTTA
 from .losses import HeatmapFocalLoss
 from .necks import CenterNetDeconvNeck, DLAUp
 
@@ -11,6 +11,7 @@ __all__ = [
     'CenterNet',
     'CenterNetDeconvNeck',
     'CenterNetHead',
+    'CenterNetTTA',
     'DLANet',
     'DLAUp',
     'GridToImage',

@@ -17,6 +17,8 @@ test_pipeline = [
     dict(type='mmdet.LoadAnnotations', with_bbox=True),
     dict(type='mmdet.PackDetInputs', meta_keys=_base_.meta_keys),
 ]
+tta_pipeline = _base_.tta_pipeline
+tta_pipeline[1].transforms[0] = [dict(view, pad=127) for view in tta_pipeline[1].transforms[0]]
 train_dataloader = dict(batch_size=3)
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader

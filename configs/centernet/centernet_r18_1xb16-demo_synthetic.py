@@ -50,6 +50,10 @@ test_pipeline = [
     dict(type='mmdet.LoadAnnotations', with_bbox=True),
     dict(type='mmdet.PackDetInputs', meta_keys=meta_keys),
 ]
+tta_pipeline = [  # mirrored alone
+    *test_pipeline[:-1],
+    dict(type='TestTimeAug', transforms=[[test_pipeline[-1]]]),
+]
 
 data = dict(data_root=data_root, metainfo=metainfo)
 # A process for loading would take its time from the network's.

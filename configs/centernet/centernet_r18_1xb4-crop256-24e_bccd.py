@@ -39,13 +39,16 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='mmdet.Resize', scale=(400, 300), keep_ratio=True),
-    dict(type='centernet_plugin.KeepResPad', pad=31),
+    dict(type='centernet_plugin.KeepResPad', pad=31, scale=0.625),
     dict(type='mmdet.LoadAnnotations', with_bbox=True),
     dict(
         type='mmdet.PackDetInputs',
         meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'border'),
     ),
+]
+tta_pipeline = _base_.tta_pipeline
+tta_pipeline[1].transforms[0] = [  # the scales of the training windows: largest, middle, smallest
+    dict(type='centernet_plugin.KeepResPad', pad=31, scale=1 / window) for window in (2.0, 1.6, 1.2)
 ]
 data = dict(data_root=data_root, metainfo=metainfo, data_prefix=dict(img='JPEGImages/'))
 train_dataloader = dict(

@@ -5,6 +5,7 @@ after mmdet's Resize and RandomCenterCropPad. ``border`` has to be among ``meta_
 ``PackDetInputs``, as in every shipped config.
 """
 
+import cv2
 import numpy as np
 
 from .boxes import warp_boxes
@@ -30,3 +31,17 @@ def place(results: dict, scale: float, left: float, top: float) -> None:
     results['scale_factor'] = (factor[0] * scale, factor[1] * scale)
     if 'gt_bboxes' in results:
         warp_boxes(results, np.array([[scale, 0, left], [0, scale, top]], np.float64))
+
+
+def rescale(results: dict, scale: float) -> None:
+    """Resize the image as the published test does: sides cut to whole pixels.
+
+    The way back divides by ``scale`` itself, not by the ratio of the cut sides.
+    """
+    if scale == 1:
+        return
+    height, width = results['img'].shape[:2]
+    size = max(int(width * scale), 1), max(int(height * scale), 1)
+    results['img'] = cv2.resize(results['img'], size, interpolation=cv2.INTER_LINEAR)
+    place(results, scale, 0, 0)
+    results['img_shape'] = results['img'].shape[:2]

@@ -10,6 +10,8 @@ from ...registry import MODELS
 from ..functional.grid import GridToImage
 from ..functional.targets import CenterTargets
 
+FLIP_TESTS = ('average', 'plain')
+
 
 @dataclass
 class Peaks:
@@ -40,12 +42,24 @@ class Branch(nn.Module, metaclass=ABCMeta):
         name: key of the branch's map in the head's output and of its loss, ``loss_<name>``.
         channels: D, channels of its map.
         loss: config of a loss with mmdet's signature ``(pred, target, weight, avg_factor)``.
+        flip_test: what testing with the mirrored image makes of the two maps: their
+            ``'average'``, or the map of the ``'plain'`` image.
     """
 
-    def __init__(self, *, name: str, channels: int, loss: dict | ConfigDict) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        channels: int,
+        loss: dict | ConfigDict,
+        flip_test: str = 'average',
+    ) -> None:
         super().__init__()
+        if flip_test not in FLIP_TESTS:
+            raise ValueError(f'unknown flip_test {flip_test!r}, choose one of {FLIP_TESTS}')
         self.name = name
         self.channels = channels
+        self.flip_test = flip_test
         self.loss_module = MODELS.build(loss)
 
     @abstractmethod
@@ -98,3 +112,9 @@ class Branch(nn.Module, metaclass=ABCMeta):
     @abstractmethod
     def flip(self, feature: Tensor) -> Tensor:
         """The map of a mirrored image as the map of the image. (B, D, H, W)"""
+
+    def merge_flipped(self, plain: Tensor, mirrored: Tensor) -> Tensor:
+        """One map of an image and its mirror image, as ``flip_test`` says. (B, D, H, W) each"""
+        if self.flip_test == 'plain':
+            return plain
+        return (plain + self.flip(mirrored)) / 2

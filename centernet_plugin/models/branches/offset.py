@@ -12,11 +12,22 @@ from .base import Branch, Peaks
 
 @MODELS.register_module()
 class OffsetBranch(Branch):
-    """Offset (x, y) from the cell to the exact centre, in cells (paper, equation 2)."""
+    """Offset (x, y) from the cell to the exact centre, in cells (paper, equation 2).
 
-    def __init__(self, *, name: str = 'offset', loss: dict | ConfigDict | None = None) -> None:
+    Args:
+        name, loss: see :class:`Branch`.
+        flip_test: see :class:`Branch`; the published test takes the offset of the plain image.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str = 'offset',
+        loss: dict | ConfigDict | None = None,
+        flip_test: str = 'plain',
+    ) -> None:
         loss = loss or dict(type='mmdet.L1Loss', loss_weight=1.0)
-        super().__init__(name=name, channels=2, loss=loss)
+        super().__init__(name=name, channels=2, loss=loss, flip_test=flip_test)
 
     def target(self, targets: CenterTargets) -> Tensor:
         return targets.centers - targets.cells

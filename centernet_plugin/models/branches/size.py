@@ -12,11 +12,21 @@ from .base import Branch, Peaks
 
 @MODELS.register_module()
 class SizeBranch(Branch):
-    """Box size (width, height) in cells (paper, equation 3; weight 0.1)."""
+    """Box size (width, height) in cells (paper, equation 3; weight 0.1).
 
-    def __init__(self, *, name: str = 'size', loss: dict | ConfigDict | None = None) -> None:
+    Args:
+        name, loss, flip_test: see :class:`Branch`.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str = 'size',
+        loss: dict | ConfigDict | None = None,
+        flip_test: str = 'average',
+    ) -> None:
         loss = loss or dict(type='mmdet.L1Loss', loss_weight=0.1)
-        super().__init__(name=name, channels=2, loss=loss)
+        super().__init__(name=name, channels=2, loss=loss, flip_test=flip_test)
 
     def target(self, targets: CenterTargets) -> Tensor:
         return targets.sizes

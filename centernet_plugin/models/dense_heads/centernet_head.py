@@ -11,6 +11,7 @@ from ...registry import MODELS
 from ..branches import Peaks
 from ..functional.grid import GridToImage, clip_boxes, image_size
 from ..functional.peaks import find_peaks, gather_cells
+from ..functional.suppress import suppress
 from ..functional.targets import CenterTargets, build_targets
 
 HEATMAP = 'heatmap'
@@ -45,9 +46,11 @@ class CenterNetHead(BaseDenseHead):
             :func:`~centernet_plugin.models.functional.targets.build_targets`) and ``crowd``:
             ``'object'`` trains crowd regions as objects, as published; ``'ignore'`` (default) lets
             the background inside them not count; ``'background'`` takes no notice of them.
-        test_cfg: ``max_per_img`` and ``topk`` (100, the smaller counts), ``local_maximum_kernel``
-            (3), ``clip`` (True: boxes end at the image border; the published code does not clip),
-            ``score_thr`` (0).
+        test_cfg: ``topk`` (100 peaks are decoded), ``max_per_img`` (100 of them are kept),
+            ``local_maximum_kernel`` (3), ``clip`` (True: boxes end at the image border; the
+            published code does not clip), ``score_thr`` (0), ``nms`` (None, as published: peaks
+            need none; against the duplicates that remain see
+            :func:`~centernet_plugin.models.functional.suppress.suppress`).
         init_cfg: replaces ``init_rule``.
 
     Raises:
@@ -87,6 +90,7 @@ class CenterNetHead(BaseDenseHead):
             local_maximum_kernel=3,
             clip=True,
             score_thr=0.0,
+            nms=None,
         )
         if self.train_cfg['crowd'] not in CROWD_RULES:
             raise ValueError(f'unknown crowd rule, choose one of {CROWD_RULES}')
@@ -226,7 +230,14 @@ class CenterNetHead(BaseDenseHead):
         return {name: torch.stack(values).mean() for name, values in losses.items()}
 
     def predict_by_feat(
-        self, stacks: tuple[Maps, ...], batch_img_metas: list[dict], rescale: bool = False, **kwargs
+        self,
+        stacks: tuple[Maps, ...],
+        batch_img_metas: list[dict],
+        rescale: bool = False,
+        *,
+        flipped: bool = False,
+        with_nms: bool = True,
+        **kwargs,
     ) -> list[InstanceData]:
         """Detections of every image.
 
@@ -236,16 +247,41 @@ class CenterNetHead(BaseDenseHead):
                 ``border`` (top, bottom, left, right of the image in the input) where the
                 pipeline padded on the left or top.
             rescale: boxes in the original image's pixels instead of the unpadded input's.
+            flipped: the second half of the maps is of the mirrored inputs; one detection per
+                image comes of both.
+            with_nms: use ``test_cfg.nms``, if there is one.
 
         Returns:
             ``scores`` (falling), ``labels``, ``bboxes`` (x1, y1, x2, y2; (K, 4)) and what the
             branches add.
         """
         maps = {name: value.float() for name, value in stacks[-1].items()}
-        k = min(self.test_cfg['max_per_img'], self.test_cfg['topk'])
-        kernel = self.test_cfg['local_maximum_kernel']
-        logits, labels, cells = find_peaks(maps[HEATMAP], k, kernel)
-        return self.decode(maps, logits.sigmoid(), labels, cells, batch_img_metas, rescale)
+        nms = self.test_cfg['nms'] if with_nms else None
+        k, kernel = self.test_cfg['topk'], self.test_cfg['local_maximum_kernel']
+        if nms is None:  # nobody takes the place of those beyond
+            k = min(k, self.test_cfg['max_per_img'])
+        if flipped:
+            maps = self.merge_flipped(maps)
+            scores, labels, cells = find_peaks(maps[HEATMAP], k, kernel)
+            scores = scores.clamp(min=0)  # of those that are no peaks
+        else:
+            logits, labels, cells = find_peaks(maps[HEATMAP], k, kernel)
+            scores = logits.sigmoid()
+        results = self.decode(maps, scores, labels, cells, batch_img_metas, rescale)
+        return [self.select(result, nms) for result in results]
+
+    def merge_flipped(self, maps: Maps) -> Maps:
+        """Maps of B images from those of the B images and, behind them, their mirror images.
+
+        Probabilities are averaged (not logits), of the other maps what their branches say.
+
+        Returns:
+            ``heatmap`` as probabilities (B, C, H, W) and each branch's map (B, D, H, W).
+        """
+        halves = {name: value.chunk(2) for name, value in maps.items()}
+        plain, mirrored = (value.sigmoid() for value in halves[HEATMAP])
+        merged = {HEATMAP: (plain + mirrored.flip(-1)) / 2}
+        return merged | {b.name: b.merge_flipped(*halves[b.name]) for b in self.branches}
 
     def decode(
         self,
@@ -271,10 +307,25 @@ class CenterNetHead(BaseDenseHead):
             result = InstanceData(**{name: value[i] for name, value in fields.items()})
             if self.test_cfg['clip'] and 'bboxes' in result:
                 result.bboxes = clip_boxes(result.bboxes, image_size(meta, rescale))
-            if self.test_cfg['score_thr'] > 0:
-                result = result[result.scores >= self.test_cfg['score_thr']]
             results.append(result)
         return results
+
+    def select(self, result: InstanceData, nms: dict | None) -> InstanceData:
+        """Of one image's detections those that remain, best first.
+
+        Args:
+            result: detections, of one or several views of the image.
+            nms: see :func:`~centernet_plugin.models.functional.suppress.suppress`; None if they
+                are in order.
+        """
+        if nms is not None:
+            scores, index = suppress(result.bboxes, result.scores, result.labels, nms)
+            result = result[index]
+            result.scores = scores
+        result = result[: self.test_cfg['max_per_img']]
+        if self.test_cfg['score_thr'] > 0:
+            result = result[result.scores >= self.test_cfg['score_thr']]
+        return result
 
 
 def _options(name: str, given: dict | None, **defaults) -> dict:

@@ -1,3 +1,4 @@
 from .centernet import CenterNet
+from .centernet_tta import CenterNetTTA
 
-__all__ = ['CenterNet']
+__all__ = ['CenterNet', 'CenterNetTTA']

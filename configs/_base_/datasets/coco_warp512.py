@@ -17,6 +17,22 @@ test_pipeline = [
     dict(type='mmdet.LoadAnnotations', with_bbox=True),
     dict(type='mmdet.PackDetInputs', meta_keys=meta_keys),
 ]
+# --tta: the published multi-scale test. Each scale is also tested mirrored.
+tta_model = dict(type='centernet_plugin.CenterNetTTA', flip=True)
+tta_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(
+        type='TestTimeAug',
+        transforms=[
+            [
+                dict(type='centernet_plugin.KeepResPad', pad=31, scale=scale)
+                for scale in (0.5, 0.75, 1.0, 1.25, 1.5)
+            ],
+            [dict(type='mmdet.LoadAnnotations', with_bbox=True)],
+            [dict(type='mmdet.PackDetInputs', meta_keys=meta_keys)],
+        ],
+    ),
+]
 
 train_dataloader = dict(
     batch_size=16,

@@ -20,6 +20,12 @@ test_pipeline = [
     dict(type='mmdet.LoadAnnotations', with_bbox=True),
     dict(type='mmdet.PackDetInputs', meta_keys=meta_keys),
 ]
+# --tta: mirrored, as the published figures are.
+tta_model = dict(type='centernet_plugin.CenterNetTTA', flip=True)
+tta_pipeline = [
+    *test_pipeline[:-1],
+    dict(type='TestTimeAug', transforms=[[test_pipeline[-1]]]),
+]
 
 train_dataloader = dict(
     batch_size=32,

@@ -4,6 +4,8 @@ train_pipeline = _base_.train_pipeline
 train_pipeline[2].size = (512, 512)
 test_pipeline = _base_.test_pipeline
 test_pipeline[1].size = (512, 512)
+tta_pipeline = _base_.tta_pipeline
+tta_pipeline[1].size = (512, 512)
 
 train_dataloader = dict(
     dataset=dict(

@@ -1,5 +1,6 @@
 """Test-time transforms: where the image lies, and how to get back."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -57,3 +58,24 @@ def test_steps_compose():
 def test_pad_must_be_a_power_of_two_minus_one():
     with pytest.raises(ValueError, match='31'):
         KeepResPad(pad=32)
+
+
+def test_scale_resizes_as_published():
+    """Sides are cut to whole pixels, and the way back divides by the scale alone."""
+    results = results_of(427, 641)
+    image = results['img'].copy()
+    out = KeepResPad(scale=0.5)(results)
+    top, bottom, left, right = out['border']
+    assert out['img'].shape == (224, 352, 3)  # of 213 x 320
+    assert (top, left) == (112 - 106, 176 - 160)
+    np.testing.assert_array_equal(
+        out['img'][6 : 6 + 213, 16 : 16 + 320], cv2.resize(image, (320, 213))
+    )
+    assert out['scale_factor'] == (0.5, 0.5)
+    assert out['gt_bboxes'].tolist() == [[5 + 16, 6 + 6, 20 + 16, 16.5 + 6]]
+
+
+def test_no_scale_is_too_small():
+    assert KeepResPad(scale=0.01)(results_of(20, 30))['img'].shape == (32, 32, 3)
+    with pytest.raises(ValueError, match='scale'):
+        KeepResPad(scale=0)

@@ -186,6 +186,34 @@ def test_published_decode(steps):
         np.testing.assert_allclose(rows.numpy(), expected, atol=1e-5)
 
 
+def test_nms_is_an_option():
+    """Two peaks of one class whose boxes overlap, and one of another class at the same place."""
+    maps = dict(
+        heatmap=torch.full((1, 3, 16, 24), -9.0),
+        size=torch.full((1, 2, 16, 24), 8.0),
+        offset=torch.zeros(1, 2, 16, 24),
+    )
+    for label, x, logit in ((0, 8, 3.0), (0, 10, 2.0), (1, 8, 1.0), (2, 20, 0.0)):
+        maps['heatmap'][0, label, 8, x] = logit
+    metas = [dict(img_shape=(64, 96))]
+
+    def found(**test_cfg):
+        head = make_head(test_cfg=dict(max_per_img=4, clip=False) | test_cfg)
+        (result,) = head.predict_by_feat((maps,), metas)
+        return result.labels.tolist(), result.scores
+
+    labels, scores = found()
+    assert labels == [0, 0, 1, 2]
+    hard, kept = found(nms=dict(type='nms', iou_threshold=0.5))
+    # IoU 6 / 10; the next best peak, one of the background, takes the free place.
+    assert hard[:3] == [0, 1, 2] and len(hard) == 4 and kept[3] < 0.01
+    soft, lowered = found(nms=dict(type='soft_nms', method='linear', iou_threshold=0.5))
+    assert soft == [0, 1, 2, 0]
+    np.testing.assert_allclose(lowered[3], scores[1] * (1 - 0.6), rtol=1e-5)
+    assert len(found(nms=dict(type='nms', iou_threshold=0.5), score_thr=0.4)[0]) == 3
+    assert found(nms=dict(type='nms', iou_threshold=0.5), max_per_img=1)[0] == [0]
+
+
 def test_flip_rules_mirror_the_maps():
     """A mirrored image's targets, flipped back by each branch, are the image's own."""
     head, width = make_head(), 96
@@ -287,3 +315,20 @@ def test_initialising_again_changes_nothing():
     before = {name: value.clone() for name, value in head.state_dict().items()}
     head.init_weights()
     assert all(torch.equal(value, before[name]) for name, value in head.state_dict().items())
+
+
+def test_flipped_maps_with_too_few_peaks():
+    """What fills the list where there are no more peaks has the score 0, not less."""
+    head = make_head(num_classes=1)
+    maps = dict(
+        heatmap=torch.zeros(2, 1, 2, 2), size=torch.ones(2, 2, 2, 2), offset=torch.ones(2, 2, 2, 2)
+    )
+    maps['heatmap'][..., 0, 0] = 1.0
+    maps['heatmap'][1] = maps['heatmap'][1].flip(-1)
+    (result,) = head.predict_by_feat((maps,), [dict(img_shape=(8, 8))], flipped=True)
+    np.testing.assert_allclose(result.scores, [0.7310586, 0, 0, 0], atol=1e-6)
+
+
+def test_unknown_flip_test_is_named():
+    with pytest.raises(ValueError, match='flip_test'):
+        SizeBranch(flip_test='mean')
