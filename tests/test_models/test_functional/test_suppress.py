@@ -83,13 +83,11 @@ def test_equals_the_original_in_every_class():
         assert torch.equal(boxes[index[mine]], expected[:, :4])
 
 
-def test_the_best_of_a_class_stays_however_low():
-    boxes = torch.tensor([[0, 0, 9, 9], [20, 0, 29, 9], [40, 0, 49, 9.0]])
-    labels = torch.tensor([0, 0, 1])
-    scores, index = suppress(
-        boxes, torch.tensor([0.03, 0.04, 0.02]), labels, SOFT | dict(min_score=0.05)
-    )
-    assert index.tolist() == [1, 2] and scores.tolist() == pytest.approx([0.04, 0.02])
+def test_only_scores_below_the_lowest_go_and_never_the_best_of_a_class():
+    boxes = torch.tensor([[0, 0, 9, 9], [20, 0, 29, 9], [40, 0, 49, 9], [60, 0, 69, 9.0]])
+    scores, labels = torch.tensor([0.25, 0.75, 0.5, 0.125]), torch.tensor([0, 0, 0, 1])
+    lowered, index = suppress(boxes, scores, labels, SOFT | dict(min_score=0.5))
+    assert index.tolist() == [1, 2, 3] and lowered.tolist() == [0.75, 0.5, 0.125]
 
 
 def test_hard_equals_one_class_at_a_time(monkeypatch):
