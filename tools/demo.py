@@ -7,14 +7,10 @@ interrupted run with the same settings.
 """
 
 import argparse
-import contextlib
 import hashlib
-import io
 import json
 import sys
 import time
-import warnings
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -36,7 +32,7 @@ from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
 from centernet_plugin.datasets.synthetic import CROWD_INDEX, EMPTY_EVERY, generate  # noqa: E402
-from centernet_plugin.engine.quiet_runner import ProgressHook, QuietRunner  # noqa: E402
+from centernet_plugin.engine.quiet_runner import ProgressHook, QuietRunner, hushed  # noqa: E402
 from centernet_plugin.errors import UserInputError  # noqa: E402
 from centernet_plugin.visualization import contact_sheet, crop_heatmap, side_by_side  # noqa: E402
 
@@ -263,14 +259,6 @@ def row(values: dict[str, str]) -> Table:
         table.add_column(name, justify='right', no_wrap=True)
     table.add_row(*values.values())
     return table
-
-
-@contextlib.contextmanager
-def hushed() -> Iterator[None]:
-    """Context without what `print` says and without the advice of optional packages."""
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.filterwarnings('ignore', message='faster_coco_eval')
-        yield
 
 
 if __name__ == '__main__':

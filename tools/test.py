@@ -19,8 +19,6 @@ from mmdet.evaluation import DumpDetResults  # noqa: E402
 from centernet_plugin.engine.test_modes import TEST_MODES, use_mode, use_tta  # noqa: E402
 from centernet_plugin.errors import UserInputError  # noqa: E402
 
-CHECK = 'centernet_plugin.SanityCheckHook'
-
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Test a checkpoint, or draw what it detects.')
@@ -52,13 +50,8 @@ def main() -> None:
     args = parse_args()
     if args.out and not args.out.endswith(('.pkl', '.pickle')):
         raise UserInputError(f"--out '{args.out}' has to end with .pkl or .pickle")
-    cli.require_file(args.checkpoint, 'checkpoint')
     cfg = cli.load_config(args)
-    cfg.load_from = args.checkpoint
-    # mmengine only logs what does not fit of a checkpoint; a test of such a model says nothing.
-    hooks = list(cfg.get('custom_hooks') or [])
-    if not any(hook.get('type') == CHECK for hook in hooks):
-        cfg.custom_hooks = [*hooks, dict(type=CHECK)]
+    cli.use_checkpoint(cfg, args.checkpoint)
     if args.show or args.show_dir:
         if 'visualization' not in cfg.get('default_hooks', {}):
             raise UserInputError(

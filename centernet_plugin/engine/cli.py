@@ -18,6 +18,7 @@ from ..errors import UserInputError
 
 USER_ERROR = 2
 INTERRUPTED = 130
+CHECK = 'centernet_plugin.SanityCheckHook'
 INSIST = 3.0  # seconds after which an interrupt that nobody heard is raised again
 
 
@@ -89,6 +90,21 @@ def require_file(path: str, what: str) -> None:
     """
     if '://' not in path and not osp.isfile(path):
         raise UserInputError(f"{what} '{path}' does not exist")
+
+
+def use_checkpoint(cfg: Config, checkpoint: str) -> None:
+    """Lets the runner of ``cfg`` load ``checkpoint``, and stop if it does not fill the model.
+
+    mmengine only logs what does not fit; a test of such a model says nothing.
+
+    Raises:
+        UserInputError: there is no such file.
+    """
+    require_file(checkpoint, 'checkpoint')
+    cfg.load_from = checkpoint
+    hooks = list(cfg.get('custom_hooks') or [])
+    if not any(hook.get('type') == CHECK for hook in hooks):
+        cfg.custom_hooks = [*hooks, dict(type=CHECK)]
 
 
 def build_runner(cfg: Config) -> Runner:

@@ -1,9 +1,13 @@
 """A runner that writes its log to the file and leaves the terminal to a progress bar."""
 
+import contextlib
+import io
 import logging
 import os
 import sys
 import time
+import warnings
+from collections.abc import Iterator
 
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
@@ -85,3 +89,12 @@ class ProgressHook(Hook):
         if self.bar is not None:
             self.bar.stop()
             self.bar = None
+
+
+@contextlib.contextmanager
+def hushed() -> Iterator[None]:
+    """Context without what ``print`` says and without the advice of optional packages."""
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.filterwarnings('ignore', message='faster_coco_eval')
+        warnings.filterwarnings('ignore', message='.*instance named of visualizer')
+        yield

@@ -47,8 +47,10 @@ test_pipeline = [
     ),
 ]
 tta_pipeline = _base_.tta_pipeline
-tta_pipeline[1].transforms[0] = [  # the scales of the training windows: largest, middle, smallest
-    dict(type='centernet_plugin.KeepResPad', pad=31, scale=1 / window) for window in (2.0, 1.6, 1.2)
+# On the validation set 53.7 AP; at 0.5, 0.625 and 0.83, which training reaches, 53.0; mirrored
+# alone 52.9; plain 52.7 (one seed).
+tta_pipeline[1].transforms[0] = [
+    dict(type='centernet_plugin.KeepResPad', pad=31, scale=scale) for scale in (0.55, 0.625, 0.7)
 ]
 data = dict(data_root=data_root, metainfo=metainfo, data_prefix=dict(img='JPEGImages/'))
 train_dataloader = dict(

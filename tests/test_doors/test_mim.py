@@ -8,10 +8,12 @@ import sysconfig
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from .conftest import CLASSES, ROOT, environment, output, run_process
+from .test_tta import detections
 
 pytestmark = pytest.mark.door
 BY_NAME = next((ROOT / 'configs').rglob('*_bccd.py')).name  # mim is given names, not paths
@@ -89,6 +91,22 @@ def test_train_and_test_by_name(run, mim, data_root, tmp_path):
     )
     assert 'Testing finished successfully' in output(result)
     assert 'coco/bbox_mAP' in output(result)
+
+    # With augmentation as well; the scripts of the checkout give the same.
+    result = run(
+        *(*mim, 'test', 'centernet_plugin', BY_NAME, '--checkpoint', checkpoint),
+        *('--work-dir', 'tested', '--tta', '--out', 'mim.pkl', *options),
+    )
+    assert 'Testing finished successfully' in output(result)
+    config = next((ROOT / 'configs').rglob(BY_NAME))
+    run(
+        *(sys.executable, ROOT / 'tools' / 'test.py', config, checkpoint),
+        *('--work-dir', 'tested', '--tta', '--out', 'ours.pkl', *options),
+    )
+    by_mim, ours = (detections(tmp_path / f'{name}.pkl') for name in ('mim', 'ours'))
+    assert len(ours) == 4
+    for image, rows in ours.items():
+        np.testing.assert_allclose(by_mim[image], rows, atol=1e-3)
 
 
 @pytest.mark.slow
