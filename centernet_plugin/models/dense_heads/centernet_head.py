@@ -13,9 +13,9 @@ from ..functional.grid import GridToImage, clip_boxes, image_size
 from ..functional.peaks import find_peaks, gather_cells
 from ..functional.suppress import suppress
 from ..functional.targets import CenterTargets, build_targets
+from .output_layers import INIT_RULES, OutputLayers
 
 HEATMAP = 'heatmap'
-INIT_RULES = ('res', 'resdcn', 'dla', 'hourglass')
 CROWD_RULES = ('object', 'ignore', 'background')
 
 Maps = dict[str, Tensor]
@@ -39,9 +39,8 @@ class CenterNetHead(BaseDenseHead):
         radius_rule, min_overlap: how far the gaussian reaches, see
             :func:`~centernet_plugin.models.functional.gaussian.gaussian_radius`.
         heatmap_bias: initial logit of every cell; -2.19 is a probability of 0.1.
-        init_rule: which published network's initialisation: ``'res'`` (last layer of the
-            properties N(0, 0.001)), ``'resdcn'`` (both layers), ``'dla'`` (zero biases),
-            ``'hourglass'`` (framework defaults).
+        init_rule: which published network's initialisation: ``'res'``, ``'resdcn'``, ``'dla'`` or
+            ``'hourglass'``.
         train_cfg: ``neighbours`` (default 0: branches learn at the centre cell only, see
             :func:`~centernet_plugin.models.functional.targets.build_targets`) and ``crowd``:
             ``'object'`` trains crowd regions as objects, as published; ``'ignore'`` (default) lets
@@ -107,36 +106,19 @@ class CenterNetHead(BaseDenseHead):
         channels = {HEATMAP: num_classes} | {b.name: b.channels for b in self.branches}
         if len(channels) != len(self.branches) + 1:
             raise ValueError(f'branch names must differ, got {[b.name for b in self.branches]}')
-        self.heads = nn.ModuleList(
-            nn.ModuleDict(
-                {
-                    name: nn.Sequential(
-                        nn.Conv2d(in_channels, feat_channels, 3, padding=1),
-                        nn.ReLU(inplace=True),
-                        nn.Conv2d(feat_channels, out_channels, 1),
-                    )
-                    for name, out_channels in channels.items()
-                }
-            )
-            for _ in range(num_stacks)
+        self.heads = OutputLayers(
+            channels,
+            num_stacks=num_stacks,
+            in_channels=in_channels,
+            feat_channels=feat_channels,
         )
 
     def init_weights(self) -> None:
         """Initialise as published (``init_rule``), or as ``init_cfg`` says."""
         first_time = not self.is_init
         super().init_weights()
-        if self.init_cfg or not first_time:
-            return
-        for stack in self.heads:
-            for name, (first, _, last) in stack.items():
-                if HEATMAP in name:  # of joints as well
-                    nn.init.constant_(last.bias, self.heatmap_bias)
-                    continue
-                layers = {'res': [last], 'resdcn': [first, last], 'dla': [first, last]}
-                for layer in layers.get(self.init_rule, []):
-                    nn.init.zeros_(layer.bias)
-                    if self.init_rule != 'dla':
-                        nn.init.normal_(layer.weight, std=0.001)
+        if first_time and not self.init_cfg:
+            self.heads.init_as_published(self.init_rule, self.heatmap_bias)
 
     def forward(self, feats: tuple[Tensor, ...]) -> tuple[Maps, ...]:
         """Raw maps of every stack.
@@ -148,15 +130,7 @@ class CenterNetHead(BaseDenseHead):
             One dict per stack: ``heatmap`` (logits, (B, C, H, W)) and each branch's map by its
             name ((B, D, H, W)).
         """
-        if len(feats) != len(self.heads):
-            raise ValueError(
-                f'CenterNetHead with num_stacks={len(self.heads)} got {len(feats)} feature maps; '
-                'it takes one per stack, all of the same stride (end a pyramid in one map)'
-            )
-        return tuple(
-            {name: layers(feat) for name, layers in stack.items()}
-            for feat, stack in zip(feats, self.heads, strict=True)
-        )
+        return self.heads(feats)
 
     def loss(self, x: tuple[Tensor, ...], batch_data_samples: list) -> dict[str, Tensor]:
         """Losses of the batch; see :meth:`loss_by_feat`."""
