@@ -35,7 +35,11 @@ def draw_boxes(
     class_names: Sequence[str] = (),
     *,
     notes: Sequence[str] = (),
+    colors: Sequence[tuple[int, int, int]] | None = None,
+    dashed: Sequence[bool] = (),
     scale: float = 1,
+    thickness: int | None = None,
+    crowded: float = np.inf,
 ) -> np.ndarray:
     """Draw labelled boxes, the best one on top.
 
@@ -47,7 +51,12 @@ def draw_boxes(
         scores: (N,) in [0, 1], written after the name.
         class_names: Names by class index; a class without one shows its number.
         notes: Further text per box, '' for none; as many as boxes, or empty.
+        colors: BGR per box; None for those of the classes.
+        dashed: Which boxes have a dashed line; as many as boxes, or empty for none.
         scale: Enlarge the image by this first, so that text on a small image can be read.
+        thickness: Of lines in pixels; None for what suits the size of the picture.
+        crowded: A name that would hide more than this share of its size of other names is left
+            out.
 
     Returns:
         New image, (round(H * scale), round(W * scale), 3).
@@ -55,18 +64,19 @@ def draw_boxes(
     canvas = enlarge(image, scale)
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4) * scale
     labels = np.asarray(labels, int).reshape(-1)
+    colors = [class_color(label) for label in labels] if colors is None else colors
     height, width = canvas.shape[:2]
     order = np.arange(len(boxes)) if scores is None else np.argsort(np.asarray(scores))
     order = [i for i in order if np.isfinite(boxes[i]).all()]
-    thickness = max(1, round(min(height, width) / 180))
+    thickness = thickness or max(1, round(min(height, width) / 180))
     font = _font_scale(canvas)
     corners = np.clip(boxes, -1, [width, height] * 2)
     for i in order:
         x1, y1, x2, y2 = np.round(corners[i]).astype(int).tolist()
         x2, y2 = max(x1, x2), max(y1, y2)
-        cv2.rectangle(canvas, (x1, y1), (x2, y2), (20, 20, 20), thickness + 2)
-        color = class_color(labels[i])
-        cv2.rectangle(canvas, (x1, y1), (x2, y2), color, thickness)
+        frame = _dashes if len(dashed) and dashed[i] else cv2.rectangle
+        frame(canvas, (x1, y1), (x2, y2), (20, 20, 20), thickness + 2)
+        frame(canvas, (x1, y1), (x2, y2), colors[i], thickness)
     taken: list[tuple[int, int, int, int]] = []
     for i in order[::-1]:  # after all boxes, so that no line crosses a name; best one first
         label = int(labels[i])
@@ -76,7 +86,8 @@ def draw_boxes(
         if len(notes) and notes[i]:
             text += f' {notes[i]}'
         box = np.round(corners[i]).astype(int).tolist()
-        taken.append(_draw_tag(canvas, text, box, class_color(label), font, taken))
+        plate = _draw_tag(canvas, text.strip(), box, colors[i], font, taken, crowded)
+        taken += [plate] if plate else []
     return canvas
 
 
@@ -154,31 +165,56 @@ def _draw_tag(
     color: tuple[int, int, int],
     font: float,
     taken: Sequence[tuple[int, int, int, int]],
-) -> tuple[int, int, int, int]:
+    crowded: float,
+) -> tuple[int, int, int, int] | None:
     """Write text on a plate at the box, where it hides least of the plates that are `taken`.
 
     Returns:
-        The plate as x1, y1, x2, y2, inside the canvas.
+        The plate as x1, y1, x2, y2, inside the canvas; None if there is no text, or no place for
+        it that hides at most the share `crowded`.
     """
+    if not text:
+        return None
     height, width = canvas.shape[:2]
     (w, h), _ = cv2.getTextSize(text, FONT, font, 1)
     pad = max(2, round(0.3 * h))
     w, h = w + 2 * pad, h + 2 * pad
     x1, y1, x2, y2 = box[0] - 1, box[1] - 1, box[2] + 1, box[3] + 1
     places = [(x1, y1 - h), (x2 - w, y1 - h), (x1, y2), (x2 - w, y2), (x1, y1), (x2 - w, y1)]
-    best, least = (0, 0, w, h), np.inf
+    best, least = None, np.inf
     for x, y in places:
         left, top = max(0, min(x, width - w)), max(0, min(y, height - h))
         plate = (left, top, left + w, top + h)
         # A place off the canvas was moved onto it and may hide the object: last resort.
-        hidden = sum(_overlap(plate, other) for other in taken) + 0.1 * w * abs(top - y)
-        if hidden < least:
+        overlap = sum(_overlap(plate, other) for other in taken)
+        hidden = overlap + 0.1 * w * abs(top - y)
+        if overlap <= crowded * w * h and hidden < least:
             best, least = plate, hidden
+    if best is None:
+        return None
     cv2.rectangle(canvas, best[:2], (best[2] - 1, best[3] - 1), color, -1)
     ink = (25, 25, 25) if np.dot(color, (0.114, 0.587, 0.299)) > 110 else (255, 255, 255)
     start = (best[0] + pad, best[3] - pad - 1)
     cv2.putText(canvas, text, start, FONT, font, ink, 1, cv2.LINE_AA)
     return best
+
+
+def _dashes(
+    canvas: np.ndarray,
+    corner: tuple[int, int],
+    opposite: tuple[int, int],
+    color: tuple[int, int, int],
+    thickness: int,
+) -> None:
+    """What cv2.rectangle draws, with gaps."""
+    (x1, y1), (x2, y2) = corner, opposite
+    corners = np.array([(x1, y1), (x2, y1), (x2, y2), (x1, y2), (x1, y1)], float)
+    for start, end in zip(corners[:-1], corners[1:], strict=True):
+        length = np.abs(end - start).max()
+        pieces = 2 * max(1, round(length / 16)) + 1  # ends with a dash at either corner
+        points = np.linspace(start, end, pieces + 1).round().astype(int)
+        for a, b in zip(points[:-1:2], points[1::2], strict=True):
+            cv2.line(canvas, a.tolist(), b.tolist(), color, thickness)
 
 
 def _overlap(a: Sequence[int], b: Sequence[int]) -> int:

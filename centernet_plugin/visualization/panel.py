@@ -14,6 +14,8 @@ CARD = (32, 28, 26)  # background of a card, BGR
 INK = (235, 235, 235)
 FAINT_INK = (170, 165, 160)
 
+Legend = Sequence[tuple[str, tuple[int, int, int]]]  # texts and colours, BGR
+
 
 def side_by_side(
     image: np.ndarray,
@@ -25,40 +27,55 @@ def side_by_side(
     title: str = '',
     score_threshold: float = 0.3,
     panel_size: int = 480,
+    details: Sequence[str] | None = None,
+    legend: Legend | None = None,
+    crowded: float = np.inf,
 ) -> np.ndarray:
     """Lay ground truth, detections and the heat-map of one image beside each other.
 
+    The panels of an image more than twice as wide as high lie below each other.
+
     Args:
         image: Image, uint8 (H, W, 3) BGR.
-        truth: `boxes` (N, 4) x1, y1, x2, y2, `labels` (N,) and, where wanted, `notes` (N,) of text.
-        detections: `boxes` (M, 4), `labels` (M,) and `scores` (M,).
+        truth: `boxes` (N, 4) x1, y1, x2, y2, `labels` (N,) and, where wanted, `notes`, `colors`
+            and `dashed` as :func:`draw_boxes` takes them.
+        detections: `boxes` (M, 4), `labels` (M,), `scores` (M,) and likewise.
         heatmap: (C, h, w) or (h, w) in [0, 1] over the whole image; None leaves the panel out.
         class_names: Names by class index, also the legend.
         title: Written at the left of the bottom line.
         score_threshold: Detections below are not drawn.
-        panel_size: Shorter side of each panel in pixels.
+        panel_size: Shorter side of each panel in pixels; the longer is at most three times as long.
+        details: Written at the right above the truth and the detections; None for their numbers.
+        legend: What the colours mean; None for the names of the classes.
+        crowded: See :func:`draw_boxes`.
 
     Returns:
         Card, uint8 (H', W', 3) BGR.
     """
-    scale = panel_size / min(image.shape[:2])
-    scores = np.asarray(detections['scores'], float).reshape(-1)
-    keep = scores >= score_threshold
-    found = {k: np.asarray(detections[k])[keep] for k in ('boxes', 'labels')}
+    height, width = image.shape[:2]
+    scale = min(panel_size / min(height, width), 3 * panel_size / max(height, width))
+    keep = np.asarray(detections['scores'], float).reshape(-1) >= score_threshold
+    found = {
+        name: [value for value, kept in zip(values, keep, strict=True) if kept]
+        for name, values in detections.items()
+    }
     panels = [
-        draw_boxes(image, **truth, class_names=class_names, scale=scale),
-        draw_boxes(image, **found, scores=scores[keep], class_names=class_names, scale=scale),
+        draw_boxes(image, **objects, class_names=class_names, scale=scale, crowded=crowded)
+        for objects in (truth, found)
     ]
-    captions = [
-        ('ground truth', _count(len(truth['labels']), 'object')),
-        ('detections', f'{int(keep.sum())} of score {score_threshold:g} or more'),
-    ]
+    details = details or (
+        _count(len(truth['labels']), 'object'),
+        f'{int(keep.sum())} of score {score_threshold:g} or more',
+    )
+    captions = [('ground truth', details[0]), ('detections', details[1])]
     if heatmap is not None:
         panels.append(overlay_heatmap(image, heatmap, scale=scale))
         captions.append(('centre heat-map', 'largest of all classes'))
     body = [_captioned(p, *c) for p, c in zip(panels, captions, strict=True)]
-    row = _stack(body, gap=14, axis=1)
-    footer = _footer(row.shape[1], title, class_names, heatmap is not None)
+    row = _stack(body, gap=14, axis=0 if width > 2 * height else 1)
+    if legend is None:
+        legend = [(name, class_color(label)) for label, name in enumerate(class_names)]
+    footer = _footer(row.shape[1], title, legend, heatmap is not None)
     return _framed(_stack([row, footer], gap=8, axis=0), 16)
 
 
@@ -68,6 +85,8 @@ def contact_sheet(
     *,
     columns: int = 4,
     gap: int = 10,
+    title: str = '',
+    legend: Legend = (),
 ) -> np.ndarray:
     """Lay pictures out on a grid, row by row; smaller ones are centred in their cell.
 
@@ -76,6 +95,8 @@ def contact_sheet(
         captions: Texts below the images, as many as images or none.
         columns: Images per row.
         gap: Distance between images and around them in pixels.
+        title: Written at the left above all.
+        legend: What the colours mean, at the right above all.
 
     Returns:
         Sheet, uint8 (H', W', 3) BGR.
@@ -91,6 +112,8 @@ def contact_sheet(
     cells = [_centered(t, height, width) for t in tiles]
     cells += [_card(height, width)] * (-len(cells) % columns)
     rows = [_stack(cells[i : i + columns], gap, axis=1) for i in range(0, len(cells), columns)]
+    if title or legend:
+        rows.insert(0, _footer(rows[0].shape[1], title, legend, with_heat=False))
     return _framed(_stack(rows, gap, axis=0), gap)
 
 
@@ -101,37 +124,47 @@ def _count(number: int, noun: str) -> str:
 def _captioned(image: np.ndarray, text: str, detail: str = '', below: bool = False) -> np.ndarray:
     strip = _card(34, image.shape[1])
     cv2.putText(strip, text, (2, 23), FONT, 0.62, INK, 1, cv2.LINE_AA)
-    if detail:
-        width = cv2.getTextSize(detail, FONT, 0.45, 1)[0][0]
+    width = cv2.getTextSize(detail, FONT, 0.45, 1)[0][0]
+    if detail and cv2.getTextSize(text, FONT, 0.62, 1)[0][0] + width + 12 < image.shape[1]:
         start = (image.shape[1] - width - 2, 23)
         cv2.putText(strip, detail, start, FONT, 0.45, FAINT_INK, 1, cv2.LINE_AA)
     return np.concatenate([image, strip] if below else [strip, image])
 
 
-def _footer(width: int, title: str, class_names: Sequence[str], with_heat: bool) -> np.ndarray:
-    """Title at the left, colours of classes and of the heat-map at the right."""
+def _footer(width: int, title: str, legend: Legend, with_heat: bool) -> np.ndarray:
+    """Title at the left, meaning of the colours at the right; below each other if need be."""
     strip = _card(30, width)
-    right = width
+    cv2.putText(strip, title, (2, 20), FONT, 0.5, FAINT_INK, 1, cv2.LINE_AA)
+    needed = sum(40 + cv2.getTextSize(name, FONT, 0.5, 1)[0][0] for name, _ in legend)
+    needed += 180 if with_heat else 0
+    left = 40 + cv2.getTextSize(title, FONT, 0.5, 1)[0][0] if title else 0
+    if title and left + needed > width:
+        return np.concatenate([_key(_card(30, width), 0, legend, with_heat), strip])
+    return _key(strip, left, legend, with_heat)
+
+
+def _key(strip: np.ndarray, left: int, legend: Legend, with_heat: bool) -> np.ndarray:
+    """Write the meaning of the colours into the strip, right of `left`, as far as there is room."""
+    right = strip.shape[1]
     if with_heat:
         bar = np.linspace(0.15, 1, 120)[None]
         bar = cv2.applyColorMap(np.round(255 * bar).astype(np.uint8), cv2.COLORMAP_INFERNO)
         right -= 14
         cv2.putText(strip, '1', (right + 4, 20), FONT, 0.45, FAINT_INK, 1, cv2.LINE_AA)
         right -= 120
-        strip[8:22, right : right + 120] = bar[:, : max(0, width - right)]
+        if right > 20:
+            strip[8:22, right : right + 120] = bar
         right -= 14
         cv2.putText(strip, '0', (right, 20), FONT, 0.45, FAINT_INK, 1, cv2.LINE_AA)
         right -= 24
-    for label in reversed(range(len(class_names))):
-        length = cv2.getTextSize(class_names[label], FONT, 0.5, 1)[0][0]
-        right -= length
-        if right < 40:  # no room for all: the names stand at the boxes anyway
+    for name, color in reversed(legend):
+        right -= cv2.getTextSize(name, FONT, 0.5, 1)[0][0]
+        if right - 22 < left:
             break
-        cv2.putText(strip, class_names[label], (right, 20), FONT, 0.5, INK, 1, cv2.LINE_AA)
+        cv2.putText(strip, name, (right, 20), FONT, 0.5, INK, 1, cv2.LINE_AA)
         right -= 22
-        cv2.rectangle(strip, (right, 8), (right + 14, 22), class_color(label), -1, cv2.LINE_AA)
+        cv2.rectangle(strip, (right, 8), (right + 14, 22), color, -1, cv2.LINE_AA)
         right -= 18
-    cv2.putText(strip, title, (2, 20), FONT, 0.5, FAINT_INK, 1, cv2.LINE_AA)
     return strip
 
 
