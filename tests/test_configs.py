@@ -18,6 +18,7 @@ from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.structures import InstanceData
+from voc_devkit import make_voc
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 SHIPPED = sorted(p for p in CONFIGS.rglob('*.py') if '_base_' not in p.relative_to(CONFIGS).parts)
@@ -322,36 +323,17 @@ def test_modern_statistics_are_those_of_the_imagenet_weights(name, mean, is_rgb)
     assert preprocessor.bgr_to_rgb is is_rgb
 
 
-VOC_OBJECT = """<object><name>{}</name><difficult>{}</difficult>
-<bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox></object>"""
-VOC_IMAGES = {  # year, split: objects of its one image: name, difficult, corners as VOC counts them
-    ('2007', 'trainval'): [('dog', 0, 20, 11, 90, 80), ('person', 1, 100, 30, 140, 110)],
-    ('2012', 'trainval'): [('tvmonitor', 0, 31, 21, 120, 100)],
-    ('2007', 'test'): [('cat', 0, 11, 21, 110, 100), ('bus', 1, 121, 1, 150, 60)],
+VOC_IMAGES = {
+    ('2007', 'trainval'): [[('dog', 0, 20, 11, 90, 80), ('person', 1, 100, 30, 140, 110)]],
+    ('2012', 'trainval'): [[('tvmonitor', 0, 31, 21, 120, 100)]],
+    ('2007', 'test'): [[('cat', 0, 11, 21, 110, 100), ('bus', 1, 121, 1, 150, 60)]],
 }
-
-
-def make_voc(root):
-    """Pictures of coloured boxes, laid out like VOCdevkit."""
-    for number, ((year, split), objects) in enumerate(VOC_IMAGES.items()):
-        image = np.full((120, 160, 3), 200, np.uint8)
-        for color, (_, _, *corners) in enumerate(objects):
-            cv2.rectangle(image, corners[:2], corners[2:], (60 * color, 90, 40), thickness=-1)
-        folder, name = root / f'VOC{year}', f'{number:06d}'
-        for sub in ('JPEGImages', 'Annotations', 'ImageSets/Main'):
-            (folder / sub).mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(folder / f'JPEGImages/{name}.jpg'), image)
-        size = '<size><width>160</width><height>120</height><depth>3</depth></size>'
-        objects = ''.join(VOC_OBJECT.format(*row) for row in objects)
-        xml = f'<annotation><filename>{name}.jpg</filename>{size}{objects}</annotation>'
-        (folder / f'Annotations/{name}.xml').write_text(xml)
-        (folder / f'ImageSets/Main/{split}.txt').write_text(f'{name}\n')
 
 
 def test_voc_trains_and_evaluates(tmp_path, monkeypatch):
     # A runner sets mmdet's scope for good, in which later tests would not miss a prefix.
     monkeypatch.setattr(DefaultScope, '_instance_dict', OrderedDict())
-    make_voc(tmp_path)
+    make_voc(tmp_path, VOC_IMAGES)
     config = load('centernet_r18-dcnv2_1xb32-warp384-70e_voc0712')
     config.merge_from_dict(
         {

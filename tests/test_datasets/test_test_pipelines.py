@@ -8,7 +8,7 @@ from mmdet.registry import MODELS, TRANSFORMS
 from mmdet.structures import DetDataSample
 from mmdet.visualization import DetLocalVisualizer
 from mmengine.dataset import Compose, pseudo_collate
-from perfect_network import draw, read_maps
+from perfect_network import BOXES, LABELS, SIZES, boxes_in, draw, read_maps
 
 from centernet_plugin.models import CenterNetHead
 
@@ -67,24 +67,6 @@ PIPELINES = {
     'fix_res_large': ([fix_res(512, 512)], RESAMPLED),
     'keep_res_fix_res': ([keep_res(), fix_res(256, 256)], RESAMPLED),
 }
-SIZES = [(150, 203), (203, 150), (181, 257), (129, 97)]
-# Some touch the border, some each other's class, and all are of different areas: the largest first.
-BOXES = np.array(
-    [
-        [0.50, 0.55, 1.00, 1.00],
-        [0.35, 0.20, 0.80, 0.53],
-        [0.00, 0.00, 0.30, 0.40],
-        [0.55, 0.10, 0.90, 0.40],
-        [0.20, 0.60, 0.45, 1.00],
-        [0.00, 0.45, 0.15, 0.80],
-    ]
-)
-LABELS = np.array([0, 2, 0, 1, 2, 1])
-
-
-def boxes_in(size):
-    """BOXES on whole pixels of an image of ``size`` (height, width)."""
-    return np.round(BOXES * (size[1], size[0], size[1], size[0]))
 
 
 @pytest.fixture
