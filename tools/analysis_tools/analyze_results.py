@@ -81,7 +81,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--predictions',
         metavar='FILE.pkl',
-        help='what tools/test.py --out or an earlier analysis kept, instead of testing',
+        help='what tools/test.py --out or an earlier analysis kept, instead of testing; also of '
+        'test-time augmentation, while heat-maps are always of the plain network',
     )
     parser.add_argument(
         '--num', type=int, default=8, help='number of worst and of best images (default: 8)'
