@@ -5,5 +5,5 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 model = dict(
-    data_preprocessor=_base_.data_preprocessor, bbox_head=dict(num_classes=_base_.num_classes)
+    data_preprocessor=_base_.statistics, bbox_head=dict(num_classes=_base_.num_classes)
 )

@@ -39,12 +39,7 @@ def config(tmp_path, monkeypatch):
     return config
 
 
-RUNNER_TAKES_IT = pytest.mark.xfail(
-    strict=True, reason='the VOC configs name their statistics like an option of the runner'
-)
-
-
-@pytest.mark.parametrize('mode', ['plain', pytest.param('flip', marks=RUNNER_TAKES_IT)])
+@pytest.mark.parametrize('mode', ['plain', 'flip'])
 def test_perfect_detections(config, mode):
     """Difficult objects are detected as well, with better scores, and do not count."""
     make_perfect(config)

@@ -13,6 +13,7 @@ class KeepResPad(BaseTransform):
 
     Required key: ``img`` (H, W, 3). Modified keys: ``img``, ``img_shape``, ``scale_factor``,
     ``border``, ``gt_bboxes`` if present. Padding is black before normalisation, as published.
+    mmdet's Resize belongs before it: it does not know ``border``.
 
     Args:
         pad: input sides become ``(side | pad) + 1``: 31 for networks of stride 32 (640 -> 672),

@@ -4,7 +4,7 @@ voc = dict(type='mmdet.VOCDataset', data_root='data/VOCdevkit/')
 num_classes = 20
 # ImageNet's statistics in RGB order on BGR pixels: a slip that the
 # published VOC models have learnt to live with.
-data_preprocessor = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
+statistics = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
 meta_keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'border')
 
 train_pipeline = [
