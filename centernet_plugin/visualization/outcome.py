@@ -121,5 +121,5 @@ def _note(verdict: str, iou: float, score: float) -> str:
     if verdict in ('found', 'poor box'):
         return f'IoU {iou:.2f}'
     if verdict == 'low score':
-        return f'score {score:.2f}'
+        return f'score {np.floor(100 * score) / 100:.2f}'  # never up to the threshold
     return verdict
