@@ -5,13 +5,10 @@ and of the scores, and pictures of the worst and the best images.
 """
 
 import argparse
-import contextlib
 import csv
-import io
 import json
 import sys
-import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,7 +35,7 @@ from rich.table import Table  # noqa: E402
 
 from centernet_plugin.engine.heatmap import centre_heatmap  # noqa: E402
 from centernet_plugin.engine.progress import TestBarHook  # noqa: E402
-from centernet_plugin.engine.quiet_runner import QuietRunner  # noqa: E402
+from centernet_plugin.engine.quiet_runner import QuietRunner, hushed  # noqa: E402
 from centernet_plugin.errors import UserInputError  # noqa: E402
 from centernet_plugin.evaluation import (  # noqa: E402
     Analysis,
@@ -61,7 +58,6 @@ from centernet_plugin.visualization.plots import (  # noqa: E402
     plot_scores,
 )
 
-CHECK = 'centernet_plugin.SanityCheckHook'
 IOUS = (0.5, 0.75)
 
 # Bound to the real stdout: what others print is kept out of the way, see `hushed`.
@@ -168,9 +164,8 @@ def load_config(args: argparse.Namespace, out_dir: Path) -> Config:
 def prepare_runner(cfg: Config) -> Runner:
     """A runner whose test does nothing but keep the predictions."""
     cfg = cfg.copy()
-    hooks = list(cfg.get('custom_hooks') or [])
-    if not any(hook.get('type') == CHECK for hook in hooks):
-        cfg.custom_hooks = [*hooks, dict(type=CHECK)]
+    if cfg.load_from:
+        cli.use_checkpoint(cfg, cfg.load_from)
     kept = str(Path(cfg.work_dir).parent / 'predictions.pkl')
     cfg.test_evaluator = dict(type='mmdet.DumpDetResults', out_file_path=kept)
     return QuietRunner.from_cfg(cfg)
@@ -326,14 +321,6 @@ def table_of(heads: Iterable[str], rows: Iterable[Iterable[str]], named: bool = 
 
 def number(value: float | None) -> str:
     return '-' if value is None else f'{value:.3f}'
-
-
-@contextlib.contextmanager
-def hushed() -> Iterator[None]:
-    """Context without what `print` says and without the advice of optional packages."""
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.filterwarnings('ignore', message='faster_coco_eval')
-        yield
 
 
 if __name__ == '__main__':

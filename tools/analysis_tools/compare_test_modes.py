@@ -62,7 +62,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    console = Console(highlight=False, file=sys.stdout)
+    console = Console(highlight=False, file=sys.stdout, width=None if sys.stdout.isatty() else 110)
     results = {}
     for mode in dict.fromkeys(args.modes):
         cfg = cli.read_config(args.config, args.cfg_options)
