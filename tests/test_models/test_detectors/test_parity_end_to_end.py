@@ -44,9 +44,7 @@ def model(case, tmp_path_factory):
     for name, value in case.items():
         for ending in ('_times', '_plus'):
             if name.endswith(ending):  # hm_2_weight_times: hm.2.weight
-                key = name.removesuffix(ending)
-                key = '.'.join(key.split('_'))
-                tensor = published['state_dict'][key]
+                tensor = published['state_dict'][name.removesuffix(ending).replace('_', '.')]
                 tensor.copy_(tensor * float(value) if ending == '_times' else tensor + float(value))
     torch.save(published, folder / 'published.pth')
     convert_file(folder / 'published.pth', folder / 'ours.pth')
