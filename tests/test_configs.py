@@ -28,6 +28,7 @@ ROOT_TYPES = {  # live in mmengine's or mmcv's root registries, where a prefix w
     'IterTimerHook', 'LoggerHook', 'ParamSchedulerHook', 'CheckpointHook', 'DistSamplerSeedHook',
     'EMAHook', 'ExpMomentumEMA', 'LocalVisBackend', 'LogProcessor', 'DefaultSampler', 'Pretrained',
     'BN', 'SiLU', 'TestTimeAug',
+    'soft_nms',  # not a class: a way of suppression
 }  # fmt: skip
 
 

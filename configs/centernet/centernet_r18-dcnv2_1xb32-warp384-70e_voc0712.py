@@ -4,6 +4,4 @@ _base_ = [
     '../_base_/schedules/paper_70e.py',
     '../_base_/default_runtime.py',
 ]
-model = dict(
-    data_preprocessor=_base_.statistics, bbox_head=dict(num_classes=_base_.num_classes)
-)
+model = dict(data_preprocessor=_base_.statistics, bbox_head=dict(num_classes=_base_.num_classes))

@@ -4,7 +4,7 @@ import cv2
 from mmcv.transforms import BaseTransform
 
 from ...registry import TRANSFORMS
-from .placement import place, rescale
+from .placement import place, resize
 
 
 @TRANSFORMS.register_module()
@@ -29,7 +29,7 @@ class KeepResPad(BaseTransform):
         self.pad, self.scale = pad, scale
 
     def transform(self, results: dict) -> dict:
-        rescale(results, self.scale)
+        resize(results, self.scale)
         height, width = results['img'].shape[:2]
         new_height, new_width = (height | self.pad) + 1, (width | self.pad) + 1
         top, left = new_height // 2 - height // 2, new_width // 2 - width // 2

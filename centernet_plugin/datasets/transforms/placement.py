@@ -33,7 +33,7 @@ def place(results: dict, scale: float, left: float, top: float) -> None:
         warp_boxes(results, np.array([[scale, 0, left], [0, scale, top]], np.float64))
 
 
-def rescale(results: dict, scale: float) -> None:
+def resize(results: dict, scale: float) -> None:
     """Resize the image as the published test does: sides cut to whole pixels.
 
     The way back divides by ``scale`` itself, not by the ratio of the cut sides.

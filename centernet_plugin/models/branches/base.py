@@ -44,7 +44,12 @@ class Branch(nn.Module, metaclass=ABCMeta):
         loss: config of a loss with mmdet's signature ``(pred, target, weight, avg_factor)``.
         flip_test: what testing with the mirrored image makes of the two maps: their
             ``'average'``, or the map of the ``'plain'`` image.
+
+    Attributes:
+        stride: input pixels per cell; the head sets its own.
     """
+
+    stride = 4
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ from ...registry import MODELS
 from ..branches import Peaks
 from ..functional.grid import GridToImage, clip_boxes, image_size
 from ..functional.peaks import find_peaks, gather_cells
-from ..functional.suppress import suppress
+from ..functional.suppress import check_nms, suppress
 from ..functional.targets import CenterTargets, build_targets
 from .output_layers import INIT_RULES, OutputLayers
 
@@ -91,6 +91,7 @@ class CenterNetHead(BaseDenseHead):
             score_thr=0.0,
             nms=None,
         )
+        check_nms(self.test_cfg['nms'])
         if self.train_cfg['crowd'] not in CROWD_RULES:
             raise ValueError(f'unknown crowd rule, choose one of {CROWD_RULES}')
 
@@ -103,6 +104,8 @@ class CenterNetHead(BaseDenseHead):
                 dict(type='centernet_plugin.OffsetBranch'),
             ]
         self.branches = nn.ModuleList(MODELS.build(branch) for branch in branches)
+        for branch in self.branches:
+            branch.stride = stride
         channels = {HEATMAP: num_classes} | {b.name: b.channels for b in self.branches}
         if len(channels) != len(self.branches) + 1:
             raise ValueError(f'branch names must differ, got {[b.name for b in self.branches]}')
@@ -210,8 +213,7 @@ class CenterNetHead(BaseDenseHead):
         rescale: bool = False,
         *,
         flipped: bool = False,
-        with_nms: bool = True,
-        **kwargs,
+        select: bool = True,
     ) -> list[InstanceData]:
         """Detections of every image.
 
@@ -223,16 +225,17 @@ class CenterNetHead(BaseDenseHead):
             rescale: boxes in the original image's pixels instead of the unpadded input's.
             flipped: the second half of the maps is of the mirrored inputs; one detection per
                 image comes of both.
-            with_nms: use ``test_cfg.nms``, if there is one.
+            select: False leaves out ``nms``, ``max_per_img`` and ``score_thr`` of ``test_cfg``, for
+                detections that are going to be merged with others.
 
         Returns:
             ``scores`` (falling), ``labels``, ``bboxes`` (x1, y1, x2, y2; (K, 4)) and what the
             branches add.
         """
         maps = {name: value.float() for name, value in stacks[-1].items()}
-        nms = self.test_cfg['nms'] if with_nms else None
+        nms = self.test_cfg['nms']
         k, kernel = self.test_cfg['topk'], self.test_cfg['local_maximum_kernel']
-        if nms is None:  # nobody takes the place of those beyond
+        if select and nms is None:  # nobody takes the place of those beyond
             k = min(k, self.test_cfg['max_per_img'])
         if flipped:
             maps = self.merge_flipped(maps)
@@ -242,7 +245,7 @@ class CenterNetHead(BaseDenseHead):
             logits, labels, cells = find_peaks(maps[HEATMAP], k, kernel)
             scores = logits.sigmoid()
         results = self.decode(maps, scores, labels, cells, batch_img_metas, rescale)
-        return [self.select(result, nms) for result in results]
+        return [self.select(result, nms) for result in results] if select else results
 
     def merge_flipped(self, maps: Maps) -> Maps:
         """Maps of B images from those of the B images and, behind them, their mirror images.
@@ -289,13 +292,15 @@ class CenterNetHead(BaseDenseHead):
 
         Args:
             result: detections, of one or several views of the image.
-            nms: see :func:`~centernet_plugin.models.functional.suppress.suppress`; None if they
-                are in order.
+            nms: see :func:`~centernet_plugin.models.functional.suppress.suppress`; None keeps
+                the best ``max_per_img`` whatever they overlap.
         """
-        if nms is not None:
+        if nms is None:
+            scores, index = result.scores.sort(descending=True, stable=True)
+        else:
             scores, index = suppress(result.bboxes, result.scores, result.labels, nms)
-            result = result[index]
-            result.scores = scores
+        result = result[index]
+        result.scores = scores
         result = result[: self.test_cfg['max_per_img']]
         if self.test_cfg['score_thr'] > 0:
             result = result[result.scores >= self.test_cfg['score_thr']]

@@ -7,6 +7,8 @@ from torch import nn
 
 from ...errors import UserInputError
 from ...registry import MODELS
+from ..dense_heads import CenterNetHead
+from ..functional.suppress import check_nms
 from .batches import equal_sizes
 
 SOFT_NMS = dict(
@@ -27,14 +29,17 @@ class CenterNetTTA(BaseTTAModel):
         module: the detector, or its config: any single-stage detector with a ``CenterNetHead``.
         flip: whether to test with the mirror image. What becomes of each map is said by its branch
             (``flip_test``).
-        nms: how the boxes of several scales are merged, see
-            :func:`~centernet_plugin.models.functional.suppress.suppress`; None keeps all.
-            Default: the published gaussian soft-NMS. A single scale goes by the head's
-            ``test_cfg`` instead.
-        data_preprocessor: replaces the detector's.
+        nms: how the ``topk`` boxes of each scale are merged, before the best ``max_per_img`` are
+            taken (both of the head's ``test_cfg``), see
+            :func:`~centernet_plugin.models.functional.suppress.suppress`; None takes the best
+            whatever they overlap. Default: the published gaussian soft-NMS. A single scale goes by
+            ``test_cfg.nms`` instead.
+        data_preprocessor: replaces that of a detector that is given as a config.
 
     Raises:
-        UserInputError: the pipeline mirrors images itself.
+        UserInputError: no ``CenterNetHead``, or an ``nms`` that does not exist; when testing: a
+            pipeline without views, one that mirrors the images itself, or inputs whose width is no
+            multiple of the stride, so that their mirror images have other cells.
     """
 
     def __init__(
@@ -47,6 +52,13 @@ class CenterNetTTA(BaseTTAModel):
     ) -> None:
         super().__init__(module, data_preprocessor=data_preprocessor)
         self.flip, self.nms = flip, nms
+        check_nms(nms)
+        head = getattr(self.module, 'bbox_head', None)
+        if not isinstance(head, CenterNetHead):
+            raise UserInputError(
+                f'CenterNetTTA averages the maps of a CenterNetHead; {type(self.module).__name__} '
+                f'has {type(head).__name__} as its bbox_head'
+            )
 
     @torch.no_grad()
     def test_step(self, data: dict) -> list:
@@ -55,9 +67,10 @@ class CenterNetTTA(BaseTTAModel):
         Args:
             data: of every field a list by view of lists by image, as mmengine collates the views.
         """
+        if not isinstance(data['inputs'][0], (list, tuple)):
+            raise UserInputError('CenterNetTTA needs a tta_pipeline that ends in TestTimeAug')
         views = [dict(zip(data, view, strict=True)) for view in zip(*data.values(), strict=True)]
-        several = len(views) > 1
-        samples = [self._predict(view, with_nms=not several) for view in views]
+        samples = [self._predict(view, select=len(views) == 1) for view in views]
         return self.merge_preds(list(zip(*samples, strict=True)))
 
     def merge_preds(self, data_samples_list: list) -> list:
@@ -71,7 +84,7 @@ class CenterNetTTA(BaseTTAModel):
             merged.pred_instances = self.module.bbox_head.select(found, self.nms)
         return merged
 
-    def _predict(self, view: dict, with_nms: bool) -> list:
+    def _predict(self, view: dict, select: bool) -> list:
         """The samples of one view with their detections."""
         data = self.module.data_preprocessor(view, False)
         head = self.module.bbox_head
@@ -81,11 +94,17 @@ class CenterNetTTA(BaseTTAModel):
                 raise UserInputError(
                     'CenterNetTTA mirrors the images itself; take RandomFlip out of tta_pipeline'
                 )
+            if self.flip and inputs.shape[-1] % head.stride:
+                raise UserInputError(
+                    f'an input is {inputs.shape[-1]} pixels wide, no multiple of the stride '
+                    f'{head.stride}; pad it, for example by pad_size_divisor of the '
+                    'data_preprocessor'
+                )
             if self.flip:
                 inputs = torch.cat([inputs, inputs.flip(-1)])
             maps = head(self.module.extract_feat(inputs))
             results = head.predict_by_feat(
-                maps, metas, rescale=True, flipped=self.flip, with_nms=with_nms
+                maps, metas, rescale=True, flipped=self.flip, select=select
             )
             for sample, result in zip(samples, results, strict=True):
                 sample.pred_instances = result

@@ -9,6 +9,7 @@ Legend: N boxes in, M boxes out, G groups of boxes (usually classes), L boxes in
 import torch
 from torch import Tensor
 
+METHODS = ('naive', 'linear', 'gaussian')
 BLOCK = 1024  # boxes compared at once: bounds the memory of the overlap matrix
 TABLE = 2**20  # soft-NMS computes up to so many factors (G, L, L) before it starts, ...
 ROUNDS = 64  # ... and else looks after so many rounds which boxes are left
@@ -86,8 +87,8 @@ def soft_nms(
         ValueError: unknown method, or shapes that do not fit each other.
     """
     groups = _check(boxes, scores, offset, groups)
-    if method not in ('naive', 'linear', 'gaussian'):
-        raise ValueError(f"method must be 'naive', 'linear' or 'gaussian', got {method!r}")
+    if method not in METHODS:
+        raise ValueError(f'method must be one of {METHODS}, got {method!r}')
 
     def factors(a, b):
         iou = _iou(a, b, offset)

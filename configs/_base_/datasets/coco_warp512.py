@@ -2,14 +2,14 @@
 # Tested at the image's own resolution.
 dataset_type = 'centernet_plugin.CocoDataset'
 data_root = 'data/coco/'
-meta_keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'border')
+meta_keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'border', 'flip')
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='mmdet.LoadAnnotations', with_bbox=True),
     dict(type='centernet_plugin.RandomCropAffine', size=(512, 512)),
     dict(type='centernet_plugin.PaperColorJitter'),
-    dict(type='mmdet.PackDetInputs', meta_keys=meta_keys[:-1] + ('flip', 'flip_direction')),
+    dict(type='mmdet.PackDetInputs', meta_keys=meta_keys[:-2] + ('flip', 'flip_direction')),
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
@@ -18,7 +18,13 @@ test_pipeline = [
     dict(type='mmdet.PackDetInputs', meta_keys=meta_keys),
 ]
 # --tta: the published multi-scale test. Each scale is also tested mirrored.
-tta_model = dict(type='centernet_plugin.CenterNetTTA', flip=True)
+tta_model = dict(
+    type='centernet_plugin.CenterNetTTA',
+    flip=True,
+    nms=dict(
+        type='soft_nms', method='gaussian', sigma=0.5, iou_threshold=0.5, min_score=0.001, offset=1
+    ),
+)
 tta_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(

@@ -5,14 +5,14 @@ num_classes = 20
 # ImageNet's statistics in RGB order on BGR pixels: a slip that the
 # published VOC models have learnt to live with.
 statistics = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
-meta_keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'border')
+meta_keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'border', 'flip')
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='mmdet.LoadAnnotations', with_bbox=True),
     dict(type='centernet_plugin.RandomCropAffine', size=(384, 384)),
     dict(type='centernet_plugin.PaperColorJitter'),
-    dict(type='mmdet.PackDetInputs', meta_keys=meta_keys[:-1] + ('flip', 'flip_direction')),
+    dict(type='mmdet.PackDetInputs', meta_keys=meta_keys[:-2] + ('flip', 'flip_direction')),
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),

@@ -68,6 +68,7 @@ def test_scale_resizes_as_published():
     top, bottom, left, right = out['border']
     assert out['img'].shape == (224, 352, 3)  # of 213 x 320
     assert (top, left) == (112 - 106, 176 - 160)
+    assert (bottom, right) == (6 + 213.5, 16 + 320.5), 'the scaled image, not its whole pixels'
     np.testing.assert_array_equal(
         out['img'][6 : 6 + 213, 16 : 16 + 320], cv2.resize(image, (320, 213))
     )

@@ -6,7 +6,7 @@ import torch
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
-from centernet_plugin.models import CenterNetHead, OffsetBranch, SizeBranch
+from centernet_plugin.models import CenterNetHead, SizeBranch
 from centernet_plugin.models.functional.targets import CenterTargets
 
 
@@ -212,12 +212,16 @@ def test_nms_is_an_option():
     np.testing.assert_allclose(lowered[3], scores[1] * (1 - 0.6), rtol=1e-5)
     assert len(found(nms=dict(type='nms', iou_threshold=0.5), score_thr=0.4)[0]) == 3
     assert found(nms=dict(type='nms', iou_threshold=0.5), max_per_img=1)[0] == [0]
+    assert len(found(score_thr=scores[1].item())[0]) == 2, 'a score equal to the threshold stays'
 
 
-def test_flip_rules_mirror_the_maps():
+@pytest.mark.parametrize('stride', [4, 8])
+def test_flip_rules_mirror_the_maps(stride):
     """A mirrored image's targets, flipped back by each branch, are the image's own."""
-    head, width = make_head(), 96
-    plain = sample([[4, 6, 40, 50], [50.5, 10.25, 80, 33]], [1, 2])
+    head, width = make_head(stride=stride), 96
+    grid = (64 // stride, width // stride)
+    # Boxes end a cell before the border, where targets are cut.
+    plain = sample([[12, 6, 40, 50], [50.5, 10.25, 80, 33]], [1, 2])
     mirrored = sample(
         [
             [width - 1 - x2, y1, width - 1 - x1, y2]
@@ -225,9 +229,9 @@ def test_flip_rules_mirror_the_maps():
         ],
         [1, 2],
     )
-    a, b = (perfect_maps(head, [s], (16, 24)) for s in (plain, mirrored))
-    targets = head.get_targets((16, 24), [plain.gt_instances])
-    for branch in (SizeBranch(), OffsetBranch()):
+    a, b = (perfect_maps(head, [s], grid) for s in (plain, mirrored))
+    targets = head.get_targets(grid, [plain.gt_instances])
+    for branch in head.branches:
         flipped = branch.flip(b[branch.name])
         assert torch.allclose(targets.gather(flipped), targets.gather(a[branch.name]), atol=1e-5)
 

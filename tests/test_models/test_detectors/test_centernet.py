@@ -43,7 +43,9 @@ def test_batches_give_what_single_images_give(rescale):
             data_samples=[
                 DetDataSample(
                     metainfo=dict(
-                        img_shape=i.shape[:2], ori_shape=i.shape[:2], scale_factor=(1.0, 1.0)
+                        img_shape=i.shape[:2],
+                        ori_shape=tuple(2 * side for side in i.shape[:2]),
+                        scale_factor=(0.5, 0.5),
                     )
                 )
                 for i in images
@@ -52,6 +54,9 @@ def test_batches_give_what_single_images_give(rescale):
         data = model.data_preprocessor(data, False)
         return model.predict(data['inputs'], data['data_samples'], rescale=rescale)
 
+    # Detections reach over the whole image, the original one if rescaled.
+    reach = predict([photo()])[0].pred_instances.bboxes.max()
+    assert (reach > 130) == rescale
     images = [photo(), photo(130, 64, seed=1), photo(seed=2), photo(70, 40, seed=3)]
     for image, sample in zip(images, predict(images), strict=True):
         (alone,) = predict([image])

@@ -21,7 +21,7 @@ NMS = dict(type='soft_nms', method='gaussian', sigma=0.5, min_score=1e-3, offset
 PACK = dict(type='mmdet.PackDetInputs', meta_keys=KEYS)
 
 
-def make_model(num_stacks=1, **head):
+def make_model(num_stacks=1, test_cfg=(), **head):
     torch.manual_seed(0)
     config = dict(
         type='centernet_plugin.CenterNet',
@@ -41,7 +41,7 @@ def make_model(num_stacks=1, **head):
             feat_channels=16,
             **head,
         ),
-        test_cfg=dict(max_per_img=20, clip=False),
+        test_cfg=dict(max_per_img=20, clip=False) | dict(test_cfg),
     )
     if num_stacks > 1:
         config['bbox_head'].update(num_stacks=num_stacks, in_channels=8)
@@ -162,18 +162,56 @@ def test_scales_are_merged_per_class_and_cut():
     model = make_model()
     scales, images = (0.5, 1.0, 1.5), [photo(), photo(90, 64, seed=1)]
     found = CenterNetTTA(model, flip=False, nms=NMS).test_step(batch(images, *map(pad, scales)))
+    whole = make_model(test_cfg=dict(max_per_img=100))
     assert [sample.img_id for sample in found] == [0, 1]
     for image, sample in zip(images, found, strict=True):
         alone = []
         for scale in scales:
             view = {key: value[0] for key, value in batch([image], pad(scale)).items()}
-            alone.append(model.test_step(view)[0].pred_instances)
+            alone.append(whole.test_step(view)[0].pred_instances)
         every = InstanceData.cat(alone)
         scores, index = suppress(every.bboxes, every.scores, every.labels, NMS)
-        assert len(every) == 60 and not torch.equal(scores[:20], every.scores[index][:20])
+        assert len(every) == 300 and not torch.equal(scores, every.scores[index])
         np.testing.assert_allclose(rows(sample)[:, :4], every.bboxes[index][:20], atol=1e-3)
         np.testing.assert_allclose(rows(sample)[:, 4], scores[:20], atol=1e-6)
         assert rows(sample)[:, 5].tolist() == every.labels[index][:20].tolist()
+
+
+@pytest.mark.parametrize('nms', [NMS, None])
+def test_of_every_scale_all_peaks_are_merged(nms):
+    """``max_per_img`` cuts what is merged, not what goes into it; None merges by score alone."""
+    few, many = make_model(), make_model()
+    few.bbox_head.test_cfg['max_per_img'] = 5
+    many.bbox_head.test_cfg['max_per_img'] = 1000
+    data = batch([photo()], pad(0.5), pad(1.0), pad(1.5))
+    found, expected = (rows(CenterNetTTA(m, nms=nms).test_step(data)[0]) for m in (few, many))
+    assert (np.diff(expected[:, 4]) <= 0).all()
+    np.testing.assert_array_equal(found, expected[:5])
+    if nms is None:
+        assert len(expected) == 300
+        alone = [
+            rows(CenterNetTTA(many).test_step(batch([photo()], pad(scale)))[0])
+            for scale in (0.5, 1.0, 1.5)
+        ]
+        scores = np.sort(np.concatenate(alone)[:, 4])[::-1]
+        np.testing.assert_allclose(expected[:, 4], scores, atol=1e-6)
+
+
+def test_merged_sample_is_that_of_the_first_view():
+    (found,) = CenterNetTTA(make_model()).test_step(batch([photo()], pad(0.5), pad(1.0)))
+    assert found.scale_factor == (0.5, 0.5) and found.ori_shape == (75, 110)
+
+
+def test_the_default_merge_is_the_published_one():
+    assert CenterNetTTA(make_model()).nms == dict(
+        type='soft_nms', method='gaussian', sigma=0.5, iou_threshold=0.5, min_score=0.001, offset=1
+    )
+
+
+def test_gradients_are_not_kept():
+    model = make_model().requires_grad_(True)
+    (found,) = CenterNetTTA(model).test_step(batch([photo()], pad()))
+    assert not found.pred_instances.bboxes.requires_grad
 
 
 def test_further_branches_come_along():
@@ -192,12 +230,13 @@ def test_further_branches_come_along():
         def flip(self, feature):
             return feature.flip(-1)
 
+    assert DistanceBranch().flip_test == 'average'
     branches = [
         dict(type='centernet_plugin.SizeBranch'),
         dict(type='centernet_plugin.OffsetBranch'),
         dict(type=DistanceBranch),
     ]
-    model = make_model(branches=branches)
+    model = make_model(branches=branches, test_cfg=dict(max_per_img=100))
     (found,) = CenterNetTTA(model).test_step(batch([photo()], pad(0.5), pad(1.0)))
     views = [CenterNetTTA(model).test_step(batch([photo()], pad(s)))[0] for s in (0.5, 1.0)]
     known = {
@@ -219,10 +258,11 @@ def test_batches_give_what_single_images_give():
         np.testing.assert_allclose(rows(sample), rows(alone), atol=1e-4)
 
 
-def test_nms_of_the_head_is_for_single_scales():
+@pytest.mark.parametrize('flip', [False, True])
+def test_nms_of_the_head_is_for_single_scales(flip):
     """Several scales are merged once, not suppressed before as well."""
     model = make_model()
-    tta = CenterNetTTA(model, flip=False, nms=None)
+    tta = CenterNetTTA(model, flip=flip, nms=None)
     before = [rows(s) for s in tta.test_step(batch([photo()], pad(), pad(0.5)))]
     single = rows(tta.test_step(batch([photo()], pad()))[0])
     model.bbox_head.test_cfg['nms'] = dict(type='nms', iou_threshold=0.1)
@@ -232,9 +272,43 @@ def test_nms_of_the_head_is_for_single_scales():
 
 
 def test_a_mirrored_view_is_refused():
-    views = batch([photo()], dict(type='mmdet.RandomFlip', prob=1.0))
+    """Also where it is one of several images."""
+    views = batch([photo(), photo(seed=1)], dict(type='mmdet.RandomFlip', prob=1.0))
+    views['data_samples'][0][0].set_metainfo(dict(flip=False))
     with pytest.raises(UserInputError, match='RandomFlip'):
         CenterNetTTA(make_model()).test_step(views)
+
+
+def test_a_pipeline_without_views_is_named():
+    single = {key: value[0] for key, value in batch([photo()], pad()).items()}
+    with pytest.raises(UserInputError, match='TestTimeAug'):
+        CenterNetTTA(make_model()).test_step(single)
+
+
+def test_width_has_to_be_a_multiple_of_the_stride():
+    model = make_model()
+    model.data_preprocessor.pad_size_divisor = 1
+    resize = dict(type='mmdet.Resize', scale=(118, 80), keep_ratio=False)
+    with pytest.raises(UserInputError, match='118'):
+        CenterNetTTA(model).test_step(batch([photo()], resize))
+    CenterNetTTA(model, flip=False).test_step(batch([photo()], resize))
+
+
+@pytest.mark.parametrize(
+    'nms', [dict(type='fast'), dict(method='linear'), dict(type='nms'), dict(type='soft_nms', a=1)]
+)
+def test_unknown_nms_is_named_at_once(nms):
+    with pytest.raises(UserInputError, match='nms'):
+        CenterNetTTA(make_model(), nms=nms)
+    with pytest.raises(UserInputError, match='nms'):
+        make_model(test_cfg=dict(nms=nms))
+
+
+def test_another_head_is_named():
+    model = make_model()
+    model.bbox_head = nn.Identity()
+    with pytest.raises(UserInputError, match='Identity'):
+        CenterNetTTA(model)
 
 
 def test_any_single_stage_detector_with_our_head():

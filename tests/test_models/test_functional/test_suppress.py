@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from centernet_plugin.errors import UserInputError
 from centernet_plugin.models.functional import nms as module
 from centernet_plugin.models.functional.nms import nms, soft_nms
-from centernet_plugin.models.functional.suppress import suppress
+from centernet_plugin.models.functional.suppress import check_nms, suppress
 
 FIXTURE = Path(__file__).parents[2] / 'data' / 'steps' / 'soft_nms.npz'
 SOFT = dict(type='soft_nms', method='gaussian', sigma=0.5, min_score=0.001, offset=1)
@@ -172,3 +173,24 @@ def test_wrong_options_are_named(nms, message, count):
 def test_wrong_shapes_are_named():
     with pytest.raises(ValueError, match='groups'):
         suppress(torch.zeros(3, 4), torch.zeros(3), torch.zeros(2).long(), SOFT)
+
+
+def test_of_equal_boxes_the_first_goes_first():
+    boxes = torch.tensor([[0.0, 0, 10, 10]]).repeat(3, 1)
+    nms = dict(type='soft_nms', method='gaussian', min_score=0.0)
+    assert suppress(boxes, torch.ones(3), torch.zeros(3).long(), nms)[1].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ('nms', 'word'),
+    [
+        (dict(type='fast'), 'fast'),
+        (dict(method='linear'), 'None'),
+        (dict(type='nms'), 'iou_threshold'),
+        (dict(type='soft_nms', method='cubic'), 'cubic'),
+        (dict(type='nms', iou_threshold=0.5, sigma=1), 'sigma'),
+    ],
+)
+def test_what_does_not_exist_is_named_before_there_are_boxes(nms, word):
+    with pytest.raises(UserInputError, match=word):
+        check_nms(nms)
