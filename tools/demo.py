@@ -32,7 +32,8 @@ from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
 from centernet_plugin.datasets.synthetic import CROWD_INDEX, EMPTY_EVERY, generate  # noqa: E402
-from centernet_plugin.engine.quiet_runner import ProgressHook, QuietRunner, hushed  # noqa: E402
+from centernet_plugin.engine.progress import ProgressHook  # noqa: E402
+from centernet_plugin.engine.quiet_runner import QuietRunner, hushed  # noqa: E402
 from centernet_plugin.errors import UserInputError  # noqa: E402
 from centernet_plugin.visualization import contact_sheet, crop_heatmap, side_by_side  # noqa: E402
 
