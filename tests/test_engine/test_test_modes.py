@@ -1,11 +1,12 @@
 """What each way of testing makes of a config."""
 
+import copy
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config
 
-from centernet_plugin.engine.test_modes import TEST_MODES, use_mode, use_tta
+from centernet_plugin.engine.test_modes import TEST_MODES, num_views, use_mode, use_tta
 from centernet_plugin.errors import UserInputError
 
 CONFIGS = Path(__file__).parents[2] / 'configs/centernet'
@@ -46,12 +47,84 @@ def test_flip_needs_no_settings(cfg):
     assert cfg.model.type == 'centernet_plugin.CenterNetTTA'
 
 
-def test_the_dataset_within_a_wrapper(cfg):
-    inner = cfg.test_dataloader.dataset
-    cfg.test_dataloader.dataset = dict(type='RepeatDataset', times=2, dataset=inner)
+@pytest.mark.parametrize('mode', ['flip', 'multi-scale'])
+def test_modes_keep_the_settings_of_tta_model(cfg, mode):
+    cfg.tta_model.nms = dict(type='nms', iou_threshold=0.6)
+    use_mode(cfg, mode)
+    assert cfg.model.nms == dict(type='nms', iou_threshold=0.6)
+    assert cfg.model.flip == (mode == 'flip')
+
+
+def test_flip_has_one_view(cfg):
+    *steps, last = cfg.test_dataloader.dataset.pipeline
     use_mode(cfg, 'flip')
-    assert cfg.test_dataloader.dataset.dataset.pipeline[-1].type == 'TestTimeAug'
-    assert 'pipeline' not in cfg.test_dataloader.dataset
+    pipeline = cfg.test_dataloader.dataset.pipeline
+    assert pipeline[:-1] == steps and last.type == 'mmdet.PackDetInputs'
+    assert pipeline[-1] == dict(type='TestTimeAug', transforms=[[last]])
+    assert num_views(pipeline) == 1
+
+
+def test_number_of_views():
+    augment = dict(type='mmcv.TestTimeAug', transforms=[[{}, {}, {}], [{}], [{}, {}]])
+    assert num_views([dict(type='LoadImageFromFile'), augment]) == 6
+    assert num_views([augment, dict(type='LoadImageFromFile')]) == 0
+    assert num_views(None) == num_views([]) == 0
+
+
+@pytest.mark.parametrize('mode', ['flip', 'multi-scale'])
+def test_the_datasets_within_wrappers(cfg, mode):
+    inner = cfg.test_dataloader.dataset
+    repeated = dict(type='RepeatDataset', times=2, dataset=inner)
+    both = dict(type='mmdet.ConcatDataset', datasets=[repeated, copy.deepcopy(inner)])
+    cfg.test_dataloader.dataset = dict(type='RepeatDataset', times=1, dataset=both)
+    use_mode(cfg, mode)
+    outer = cfg.test_dataloader.dataset
+    first, second = outer.dataset.datasets
+    for dataset in (first.dataset, second):
+        assert dataset.pipeline[-1].type == 'TestTimeAug'
+        assert num_views(dataset.pipeline) == (1 if mode == 'flip' else 5)
+    assert not any('pipeline' in wrapper for wrapper in (outer, outer.dataset, first))
+
+
+def test_a_dataset_without_pipeline(cfg):
+    cfg.test_dataloader.dataset.pop('pipeline')
+    with pytest.raises(UserInputError, match='CocoDataset.* has no pipeline'):
+        use_mode(cfg, 'flip')
+
+
+@pytest.mark.parametrize('mode', ['multi-scale', 'multi-scale+flip'])
+def test_one_scale_is_not_several(cfg, mode):
+    scales = cfg.tta_pipeline[-1].transforms[0]
+    cfg.tta_pipeline[-1].transforms[0] = scales[:1]
+    with pytest.raises(UserInputError, match='tta_pipeline has one scale only'):
+        use_mode(cfg, mode)
+    cfg.tta_pipeline[-1].transforms[0] = scales[:2]
+    use_mode(cfg, mode)
+
+
+@pytest.mark.parametrize('mode', [mode for mode in TEST_MODES if mode != 'plain'])
+def test_modes_are_those_of_our_model(cfg, mode):
+    cfg.tta_model = dict(type='mmdet.DetTTAModel')
+    with pytest.raises(UserInputError, match="--test-mode .*CenterNetTTA.*'mmdet.DetTTAModel'"):
+        use_mode(cfg, mode)
+
+
+def test_images_are_not_mirrored_twice(cfg):
+    flips = [dict(type='mmdet.RandomFlip', prob=prob) for prob in (1.0, 0.0)]
+    cfg.tta_pipeline[-1].transforms.insert(1, flips)
+    for use in (use_tta, lambda c: use_mode(c, 'multi-scale')):
+        with pytest.raises(UserInputError, match='take RandomFlip out of tta_pipeline'):
+            use(cfg)
+    cfg.tta_model = dict(type='mmdet.DetTTAModel')  # which wants them so
+    use_tta(cfg)
+    assert num_views(cfg.test_dataloader.dataset.pipeline) == 10
+
+
+def test_views_are_needed(cfg):
+    cfg.tta_pipeline = cfg.test_dataloader.dataset.pipeline
+    for use in (use_tta, lambda c: use_mode(c, 'multi-scale')):
+        with pytest.raises(UserInputError, match='has to end in TestTimeAug'):
+            use(cfg)
 
 
 def test_what_is_missing_is_named(cfg):
