@@ -5,8 +5,10 @@ import signal
 import time
 
 import pytest
+from mmengine.config import Config
 
 from centernet_plugin.engine import cli
+from centernet_plugin.errors import UserInputError
 
 
 def interrupt_and_wait(seconds=10.0):
@@ -57,3 +59,27 @@ def test_signals_are_as_before_afterwards(quick):
 def test_ignored_interrupts_stay_ignored(quick):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     assert cli.run(lambda: interrupt_and_wait(0.3)) == 0
+
+
+def test_a_checkpoint_is_checked_once_beside_the_config_s_own_hooks(tmp_path):
+    path = tmp_path / 'weights.pth'
+    path.touch()
+    own = dict(type='EMAHook')
+    cfg = Config(dict(custom_hooks=[own]))
+    for _ in range(2):
+        cli.use_checkpoint(cfg, str(path))
+        assert cfg.custom_hooks == [own, dict(type=cli.CHECK)]
+    assert cfg.load_from == str(path) and 'env_cfg' not in cfg
+    cfg = Config(dict(custom_hooks=None))
+    cli.use_checkpoint(cfg, str(path))
+    assert cfg.custom_hooks == [dict(type=cli.CHECK)]
+    with pytest.raises(UserInputError, match='does not exist'):
+        cli.use_checkpoint(cfg, str(tmp_path / 'none.pth'))
+
+
+def test_a_test_does_not_tune_for_every_size(tmp_path):
+    (tmp_path / 'weights.pth').touch()
+    env_cfg = dict(cudnn_benchmark=True, mp_cfg=dict(opencv_num_threads=0))
+    cfg = Config(dict(env_cfg=env_cfg))
+    cli.use_checkpoint(cfg, str(tmp_path / 'weights.pth'))
+    assert cfg.env_cfg == dict(env_cfg, cudnn_benchmark=False)
