@@ -65,9 +65,22 @@ def test_our_script_and_mmdet_s_agree(run, tta_config, checkpoint, tmp_path, wri
         np.testing.assert_allclose(rows, theirs[image], atol=1e-3)
 
 
+def test_mirrored_is_not_plain(run, tta_config, checkpoint, tmp_path):
+    command = (sys.executable, ROOT / 'tools' / 'test.py', tta_config, checkpoint)
+    run(*command, '--out', 'plain.pkl')
+    run(*command, '--out', 'flip.pkl', '--test-mode', 'flip')
+    plain, flip = (detections(tmp_path / f'{name}.pkl') for name in ('plain', 'flip'))
+    assert len(plain) == 4 and plain.keys() == flip.keys()
+    for image, rows in plain.items():
+        assert rows.shape == flip[image].shape == (10, 6)
+        assert np.abs(rows - flip[image]).max() > 1e-3
+
+
 def test_table_of_test_modes(run, tta_config, checkpoint, tmp_path):
     script = ROOT / 'tools' / 'analysis_tools' / 'compare_test_modes.py'
-    text = output(run(sys.executable, script, tta_config, checkpoint, '--work-dir', 'modes'))
+    result = run(sys.executable, script, tta_config, checkpoint, '--work-dir', 'modes')
+    assert 'UserWarning' not in result.stderr and 'visualizer' not in result.stderr
+    text = output(result)
     results = json.loads((tmp_path / 'modes' / 'test_modes.json').read_text())
     assert list(results) == ['plain', 'flip', 'multi-scale', 'multi-scale+flip']
     assert results['multi-scale+flip']['ms'] > results['plain']['ms'] > 0
