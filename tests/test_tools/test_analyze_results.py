@@ -1,7 +1,6 @@
 """The analysis from its command line, on a tiny set in COCO's and in VOC's layout."""
 
 import csv
-import importlib.util
 import json
 import os
 import subprocess
@@ -162,18 +161,13 @@ def predictions(tmp_path):
 
 
 @pytest.fixture
-def analyze(tmp_path, monkeypatch, capsys):
+def analyze(load_script, call_script, tmp_path):
     """Runs the tool in this process: exit code, what it printed, and its folder of results."""
 
     def call(*args, out='out'):
-        spec = importlib.util.spec_from_file_location('analyze_results', SCRIPT)
-        tool = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(tool)
+        tool = load_script(SCRIPT)  # anew: its console writes to the stdout of this test
         out_dir = tmp_path / out
-        arguments = [str(SCRIPT), *map(str, args), '--out-dir', str(out_dir)]
-        monkeypatch.setattr(sys, 'argv', arguments)
-        code = tool.cli.run(tool.main)
-        return code, capsys.readouterr(), out_dir
+        return *call_script(tool, *args, '--out-dir', out_dir), out_dir
 
     return call
 

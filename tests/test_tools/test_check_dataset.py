@@ -1,6 +1,5 @@
 """The dataset check as a user starts it: what it prints and writes, and its exit code."""
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -21,29 +20,23 @@ from tiny_set import IMAGES, TinySet  # noqa: E402
 
 
 @pytest.fixture
-def tool():
-    spec = importlib.util.spec_from_file_location('check_dataset', SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+def tool(load_script):
+    module = load_script(SCRIPT)
     with DefaultScope.overwrite_default_scope('mmdet'):
         yield module
 
 
 @pytest.fixture
-def run(tool, tmp_path, monkeypatch, capsys):
+def run(tool, call_script, tmp_path, monkeypatch):
     """``run(tiny, *args)`` checks a set; returns the exit code and what was printed."""
     monkeypatch.setattr(tool, 'console', tool.Console(highlight=False, width=400))
 
     def call(tiny, *args):
         tiny.write()
         tiny.config.dump(tmp_path / 'config.py')
-        command = [str(SCRIPT), str(tmp_path / 'config.py'), '--out-dir', str(tmp_path / 'out')]
-        monkeypatch.setattr(sys, 'argv', [*command, *args])
-        try:
-            code = tool.cli.run(tool.main)
-        except SystemExit as stop:
-            code = stop.code
-        printed = capsys.readouterr()
+        code, printed = call_script(
+            tool, tmp_path / 'config.py', '--out-dir', tmp_path / 'out', *args
+        )
         return code, printed.out + printed.err
 
     return call

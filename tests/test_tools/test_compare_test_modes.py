@@ -1,9 +1,7 @@
 """The comparison of the test modes from its command line, on a tiny set, and its arithmetic."""
 
-import importlib.util
 import io
 import json
-import sys
 from pathlib import Path
 
 import cv2
@@ -122,23 +120,17 @@ def checkpoint(tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def tool():
-    spec = importlib.util.spec_from_file_location('compare_test_modes', SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def tool(load_script):
+    return load_script(SCRIPT)
 
 
 @pytest.fixture
-def compare(tool, tmp_path, monkeypatch, capsys):
+def compare(tool, call_script, tmp_path):
     """Runs the tool in this process: exit code, what it printed, and its folder of results."""
 
     def call(*args):
         work_dir = tmp_path / 'out'
-        arguments = [str(SCRIPT), *map(str, args), '--work-dir', str(work_dir)]
-        monkeypatch.setattr(sys, 'argv', arguments)
-        code = tool.cli.run(tool.main)
-        return code, capsys.readouterr(), work_dir
+        return *call_script(tool, *args, '--work-dir', work_dir), work_dir
 
     return call
 

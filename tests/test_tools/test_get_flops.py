@@ -1,6 +1,5 @@
 """What the counter counts, by hand; and what the script prints."""
 
-import importlib.util
 import re
 import subprocess
 import sys
@@ -18,11 +17,8 @@ R18_DCN = 'configs/centernet/centernet_r18-dcnv2_4xb28-warp512-140e_coco.py'
 
 
 @pytest.fixture
-def tool():
-    spec = importlib.util.spec_from_file_location('get_flops', SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def tool(load_script):
+    return load_script(SCRIPT)
 
 
 def test_layers_by_hand(tool):
@@ -88,7 +84,7 @@ def test_prints_a_table_without_data_or_weights():
         ),
     ],
 )
-def test_mistakes_get_one_sentence(tool, args, sentence, monkeypatch, capsys):
-    monkeypatch.setattr(sys, 'argv', [str(SCRIPT), *args])
-    assert tool.cli.run(tool.main) == 2
-    assert sentence in capsys.readouterr().err
+def test_mistakes_get_one_sentence(tool, call_script, args, sentence):
+    code, printed = call_script(tool, *args)
+    assert code == 2
+    assert sentence in printed.err
