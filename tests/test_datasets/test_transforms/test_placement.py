@@ -76,6 +76,14 @@ def test_scale_resizes_as_published():
     assert out['gt_bboxes'].tolist() == [[5 + 16, 6 + 6, 20 + 16, 16.5 + 6]]
 
 
+def test_scaled_sides_are_cut_not_rounded():
+    results = results_of(67, 97)  # 46.9 x 67.9 pixels
+    image = results['img'].copy()
+    out = KeepResPad(scale=0.7)(results)
+    assert out['img'].shape == (64, 96, 3)
+    np.testing.assert_array_equal(out['img'][9:55, 15:82], cv2.resize(image, (67, 46)))
+
+
 def test_no_scale_is_too_small():
     assert KeepResPad(scale=0.01)(results_of(20, 30))['img'].shape == (32, 32, 3)
     with pytest.raises(ValueError, match='scale'):
