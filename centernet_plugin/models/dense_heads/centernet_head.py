@@ -11,7 +11,7 @@ from ...registry import MODELS
 from ..branches import Peaks
 from ..functional.grid import GridToImage, clip_boxes, image_size
 from ..functional.peaks import find_peaks, gather_cells
-from ..functional.suppress import check_nms, suppress
+from ..functional.suppress import check_nms, suppress_instances
 from ..functional.targets import CenterTargets, build_targets
 from .output_layers import INIT_RULES, OutputLayers
 
@@ -245,7 +245,11 @@ class CenterNetHead(BaseDenseHead):
             logits, labels, cells = find_peaks(maps[HEATMAP], k, kernel)
             scores = logits.sigmoid()
         results = self.decode(maps, scores, labels, cells, batch_img_metas, rescale)
-        return [self.select(result, nms) for result in results] if select else results
+        if not select:
+            return results
+        if nms is not None:
+            results = [suppress_instances(result, nms) for result in results]
+        return [self.select(result) for result in results]
 
     def merge_flipped(self, maps: Maps) -> Maps:
         """Maps of B images from those of the B images and, behind them, their mirror images.
@@ -287,21 +291,10 @@ class CenterNetHead(BaseDenseHead):
             results.append(result)
         return results
 
-    def select(self, result: InstanceData, nms: dict | None) -> InstanceData:
-        """Of one image's detections those that remain, best first.
-
-        Args:
-            result: detections, of one or several views of the image.
-            nms: see :func:`~centernet_plugin.models.functional.suppress.suppress`; None keeps
-                the best ``max_per_img`` whatever they overlap.
-        """
-        if nms is None:
-            scores, index = result.scores.sort(descending=True, stable=True)
-        else:
-            scores, index = suppress(result.bboxes, result.scores, result.labels, nms)
-        result = result[index]
-        result.scores = scores
-        result = result[: self.test_cfg['max_per_img']]
+    def select(self, result: InstanceData) -> InstanceData:
+        """Of one image's detections, best first, those that ``test_cfg`` lets remain."""
+        if len(result) > self.test_cfg['max_per_img']:
+            result = result[: self.test_cfg['max_per_img']]
         if self.test_cfg['score_thr'] > 0:
             result = result[result.scores >= self.test_cfg['score_thr']]
         return result

@@ -8,7 +8,7 @@ from torch import nn
 from ...errors import UserInputError
 from ...registry import MODELS
 from ..dense_heads import CenterNetHead
-from ..functional.suppress import check_nms
+from ..functional.suppress import check_nms, suppress_instances
 from .batches import equal_sizes
 
 SOFT_NMS = dict(
@@ -81,7 +81,8 @@ class CenterNetTTA(BaseTTAModel):
         merged = views[0]
         if len(views) > 1:
             found = InstanceData.cat([view.pred_instances for view in views])
-            merged.pred_instances = self.module.bbox_head.select(found, self.nms)
+            found = suppress_instances(found, self.nms)
+            merged.pred_instances = self.module.bbox_head.select(found)
         return merged
 
     def _predict(self, view: dict, select: bool) -> list:

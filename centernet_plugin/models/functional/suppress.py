@@ -7,6 +7,7 @@ against our 1 when there are 80 classes.
 """
 
 import torch
+from mmengine.structures import InstanceData
 from torch import Tensor
 
 from ...errors import UserInputError
@@ -52,6 +53,15 @@ def suppress(
     dtype = torch.promote_types(torch.promote_types(boxes.dtype, scores.dtype), torch.float32)
     rows, kept = soft_nms(boxes.to(dtype), scores.to(dtype), groups=labels, **options)
     return rows[:, 4].to(scores.dtype), kept
+
+
+def suppress_instances(instances: InstanceData, nms: dict | None) -> InstanceData:
+    """:func:`suppress` on detections, with all their fields; without ``nms`` they need no boxes."""
+    boxes = instances.get('bboxes')
+    scores, index = suppress(boxes, instances.scores, instances.labels, nms)
+    instances = instances[index]
+    instances.scores = scores
+    return instances
 
 
 def check_nms(nms: dict | None) -> None:
