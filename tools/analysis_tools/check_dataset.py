@@ -164,16 +164,17 @@ def draw_sample(
     width, height = (-(-side // options.divisor) * options.divisor for side in sample.size)
     size = (height // options.stride, width // options.stride)
     targets = head.get_targets(size, [sample.instances(False)], [sample.instances(True)])
+    ignore = targets.heatmap.dense_ignore()
     centers = targets.weight == 1  # of a neighbourhood the cell in the middle
     return draw_targets(
         sample.image,
         sample.boxes,
         sample.labels,
         sample.ignored & (not options.crowds_are_objects),
-        heatmap=targets.heatmap[0].numpy(),
+        heatmap=targets.heatmap.dense()[0].numpy(),
         cells=targets.cells[centers].numpy(),
         cell_labels=targets.instances.labels[targets.objects[centers]].numpy(),
-        ignore=None if targets.ignore is None else targets.ignore[0].numpy(),
+        ignore=None if ignore is None else ignore[0].numpy(),
         class_names=classes,
         stride=options.stride,
     )

@@ -199,7 +199,7 @@ class CenterNetHead(BaseDenseHead):
         targets = self.get_targets(size, batch_gt_instances, batch_gt_instances_ignore)
         losses: dict[str, list[Tensor]] = {}
         for maps in stacks:
-            heatmap = self.loss_heatmap(maps[HEATMAP], targets.heatmap, targets.ignore)
+            heatmap = self.loss_heatmap(maps[HEATMAP], targets.heatmap)
             losses.setdefault(f'loss_{HEATMAP}', []).append(heatmap)
             for branch in self.branches:
                 loss = branch.loss(maps[branch.name], targets)

@@ -1,10 +1,14 @@
-"""Gaussian radius of an object and the centre heat-map drawn from it (paper, section 3)."""
+"""Gaussian radius of an object, and the gaussians drawn at centres (paper, section 3)."""
+
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
+from .device import immediate
+
 RADIUS_RULES = ('historical', 'corrected')
-CHUNK = 2**24  # cells of patterns alive at once: 64 MiB, 1024 objects on a map of 128 x 128
+CHUNK = 2**22  # cells of windows alive at once: 16 MiB, and twice that for their positions
 
 
 def gaussian_radius(
@@ -25,7 +29,8 @@ def gaussian_radius(
             uses this one at 0.3, 0.226 s). Rule and overlap only make sense together.
 
     Returns:
-        Radius in cells, same shape and dtype; not rounded, not negative for positive sides.
+        Radius in cells, same shape and dtype; not rounded, not negative for positive sides. By
+        either rule a larger box never gets a smaller one.
     """
     if rule not in RADIUS_RULES:
         raise ValueError(f'unknown radius rule {rule!r}, choose one of {RADIUS_RULES}')
@@ -44,61 +49,53 @@ def gaussian_radius(
     return torch.stack(roots).amin(0)
 
 
-def draw_heatmap(
-    centers: Tensor, radii: Tensor, planes: Tensor, weight: Tensor, num_planes: int, size: tuple
-) -> Tensor:
-    """Elementwise maximum of one gaussian per object, peak exactly 1 (paper, section 3).
-
-    Legend: N objects, P planes (image times class), H x W cells.
-
-    Args:
-        centers: integer centre cells (x, y). (N, 2)
-        radii: integer-valued radii; standard deviation is (2 r + 1) / 6 and the window ends at
-            the radius. (N,)
-        planes: plane of each object. (N,), int64
-        weight: 1 draws the object, 0 leaves it out. (N,)
-        num_planes: P.
-        size: (H, W).
-
-    Returns:
-        Heat-map in [0, 1]. (P, H, W), float32
-    """
-    height, width = size
-    sigma = gaussian_sigma(radii.float())
-
-    def profile(length: int, center: Tensor) -> Tensor:
-        distance = torch.arange(length, device=center.device) - center[:, None]  # (N, length)
-        value = torch.exp(-(distance.float() ** 2) / (2 * sigma[:, None] ** 2))
-        return value * (distance.abs() <= radii[:, None])
-
-    columns = profile(width, centers[:, 0])  # (N, W)
-    rows = profile(height, centers[:, 1]) * weight[:, None].float()  # (N, H)
-    return scatter_max(rows, columns, planes, num_planes)
-
-
 def gaussian_sigma(radii: Tensor) -> Tensor:
     """Standard deviation of the gaussian whose window ends at a radius: a sixth of the window."""
     return (2 * radii + 1) / 6
 
 
-def scatter_max(rows: Tensor, columns: Tensor, planes: Tensor, num_planes: int) -> Tensor:
-    """Elementwise maximum, plane by plane, of patterns that are products of a row and a column.
+def draw_gaussians(
+    canvas: Tensor, cells: Tensor, radii: Tensor, rows: Tensor, weight: Tensor, max_radius: int
+) -> None:
+    """Raise maps to the gaussian of every object, where it is higher; its peak is exactly 1.
+
+    Only the windows are touched, so the cost grows with the cells that objects cover. No device
+    sync: on CPU objects are grouped by radius, elsewhere all get the largest window.
+
+    Legend: N objects, S maps of H x W cells.
 
     Args:
-        rows: non-negative profile of each pattern along y. (N, H)
-        columns: along x. (N, W)
-        planes: plane of each pattern. (N,), int64
-        num_planes: P.
-
-    Returns:
-        0 where there is no pattern. (P, H, W)
+        canvas: the maps, changed in place. (S, H, W)
+        cells: integer centre cells (x, y), within the maps. (N, 2)
+        radii: integer-valued radii; standard deviation is (2 r + 1) / 6 and the window ends at
+            the radius. (N,)
+        rows: map of each object. (N,), int64
+        weight: 1 draws the object, 0 leaves it out. (N,)
+        max_radius: no radius is larger.
     """
-    height, width = rows.shape[1], columns.shape[1]
-    result = rows.new_zeros(num_planes, height * width)
-    chunk = max(1, CHUNK // (height * width))
-    for row, column, plane in zip(
-        rows.split(chunk), columns.split(chunk), planes.split(chunk), strict=True
-    ):
-        patterns = (row[:, :, None] * column[:, None, :]).flatten(1)  # (N', H * W)
-        result.scatter_reduce_(0, plane[:, None].expand_as(patterns), patterns, 'amax')
-    return result.view(num_planes, height, width)
+    height, width = canvas.shape[-2:]
+    flat, sigma = canvas.view(-1), gaussian_sigma(radii.to(canvas.dtype))
+    for part, reach in _by_reach(radii, max_radius):
+        steps = torch.arange(-reach, reach + 1, device=canvas.device)  # k = 2 reach + 1
+        profile = torch.exp(-(steps.to(canvas.dtype) ** 2) / (2 * sigma[part, None] ** 2))
+        profile = profile * (steps.abs() <= radii[part, None])  # (n, k), along x and along y
+        x, y = (cells[part].T[:, :, None] + steps).unbind()  # (n, k)
+        column = profile * ((x >= 0) & (x < width))
+        row = profile * ((y >= 0) & (y < height)) * weight[part, None]
+        y = rows[part, None] * height + y.clamp(0, height - 1)
+        index = y[:, :, None] * width + x.clamp(0, width - 1)[:, None]  # (n, k, k)
+        window = row[:, :, None] * column[:, None]
+        flat.scatter_reduce_(0, index.view(-1), window.view(-1), 'amax')
+
+
+def _by_reach(radii: Tensor, max_radius: int) -> Iterator[tuple[Tensor, int]]:
+    """Groups of objects, and the radius of the windows that hold each group."""
+    if immediate(radii):
+        level = radii.add(1).log2().ceil()  # at most four times the cells that are needed
+        groups = [(level == value).nonzero()[:, 0] for value in level.unique()]
+        reaches = [int(radii[group].max()) for group in groups]
+    else:
+        groups, reaches = [torch.arange(len(radii), device=radii.device)], [max_radius]
+    for group, reach in zip(groups, reaches, strict=True):
+        for part in group.split(max(1, CHUNK // (2 * reach + 1) ** 2)):
+            yield part, reach

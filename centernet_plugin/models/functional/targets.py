@@ -8,8 +8,9 @@ from mmdet.structures.bbox import get_box_tensor
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from .gaussian import draw_heatmap, gaussian_radius, gaussian_sigma, scatter_max
+from .gaussian import gaussian_radius, gaussian_sigma
 from .grid import clip_boxes
+from .heatmap import HeatmapTarget, build_heatmap_target
 
 
 @dataclass
@@ -21,8 +22,7 @@ class CenterTargets:
     cell. Coordinates are in cells. Invalid samples carry weight 0 and in-range cells.
 
     Attributes:
-        heatmap: gaussians, 1 at centres. (B, C, H, W), float32
-        ignore: 1 where the heat-map loss does not count background, or None. (B, C, H, W)
+        heatmap: gaussians, 1 at centres, and where background does not count.
         image: image of each sample. (M,), int64
         cells: cell (x, y) of each sample. (M, 2), int64
         centers: exact centre (x, y) of the sample's object. (M, 2)
@@ -32,8 +32,7 @@ class CenterTargets:
         instances: the annotations of all images, concatenated, in input pixels. N
     """
 
-    heatmap: Tensor
-    ignore: Tensor | None
+    heatmap: HeatmapTarget
     image: Tensor
     cells: Tensor
     centers: Tensor
@@ -100,17 +99,24 @@ def build_targets(
     centers = (boxes[:, :2] + boxes[:, 2:]) / 2  # (N, 2)
     sizes = boxes[:, 2:] - boxes[:, :2]
     cells = centers.long()
-    side = sizes.ceil()
-    radii = gaussian_radius(side[:, 1], side[:, 0], min_overlap, rule).clamp(min=0).floor()
+    radii = _whole_radii(sizes, min_overlap, rule)
+    # No visible part is larger than this, so the windows' size is known without asking the device.
+    limit = int(_whole_radii(torch.tensor([size[1], size[0]]) - 1.0, min_overlap, rule)) + 1
 
-    planes = num_images * num_classes
-    plane = image * num_classes + labels
-    shape = (num_images, num_classes, *size)
-    heatmap = draw_heatmap(cells, radii, plane, valid, planes, size).view(shape)
-    ignore = None
     ignored = [(i, x) for i, x in enumerate(batch_ignored or ()) if x is not None and len(x)]
+    regions = None
     if ignored:
-        ignore = _box_mask(ignored, shape, stride)
+        region, region_labels, region_image = _flatten(ignored)
+        regions = (region_image * num_classes + region_labels, region / stride)
+    heatmap = build_heatmap_target(
+        image * num_classes + labels,
+        cells,
+        radii,
+        valid,
+        (num_images, num_classes, *size),
+        max_radius=limit,
+        ignored=regions,
+    )
 
     objects = torch.arange(len(boxes), device=device)
     weight = valid.float()
@@ -118,7 +124,6 @@ def build_targets(
         objects, cells, weight = _neighbourhood(cells, radii, weight, size, neighbours)
     return CenterTargets(
         heatmap=heatmap,
-        ignore=ignore,
         image=image[objects],
         cells=cells,
         centers=centers[objects],
@@ -127,6 +132,12 @@ def build_targets(
         objects=objects,
         instances=InstanceData.cat(batch_instances),
     )
+
+
+def _whole_radii(sizes: Tensor, min_overlap: float, rule: str) -> Tensor:
+    """Radius of boxes (width, height), in whole cells. (..., 2) -> (...)"""
+    side = sizes.ceil()
+    return gaussian_radius(side[..., 1], side[..., 0], min_overlap, rule).clamp(min=0).floor()
 
 
 def _flatten(images: Iterable[tuple[int, InstanceData]]) -> tuple[Tensor, Tensor, Tensor]:
@@ -155,15 +166,3 @@ def _neighbourhood(
     objects = torch.arange(len(cells), device=cells.device)[:, None].expand(-1, len(delta))
     sample_weight = weight[:, None] * gaussian * inside * near
     return objects.reshape(-1), on_map.view(-1, 2), sample_weight.reshape(-1)
-
-
-def _box_mask(images: list[tuple[int, InstanceData]], shape: tuple, stride: int) -> Tensor:
-    """1 at the cells that the boxes of numbered images touch. ``shape``: (B, C, H, W)"""
-    boxes, labels, image = _flatten(images)
-    boxes = boxes / stride
-    inside = []
-    for length, (low, high) in zip(shape[2:], ((1, 3), (0, 2)), strict=True):
-        cell = torch.arange(length, device=boxes.device)
-        touched = (cell >= boxes[:, low, None].floor()) & (cell < boxes[:, high, None])
-        inside.append(touched.float())  # rows (N, H), then columns (N, W)
-    return scatter_max(*inside, image * shape[1] + labels, shape[0] * shape[1]).view(shape)

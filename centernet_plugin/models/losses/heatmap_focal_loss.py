@@ -1,50 +1,75 @@
 """Penalty-reduced focal loss of the centre heat-map, on logits (paper, equation 1)."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from ...registry import MODELS
+from ..functional.device import immediate
+from ..functional.focal import focal_loss_and_gradient
+from ..functional.heatmap import HeatmapTarget
 
 
 def heatmap_focal_loss(
     logits: Tensor,
-    target: Tensor,
+    target: HeatmapTarget,
     *,
     alpha: float = 2.0,
     beta: float = 4.0,
     clamp: float | None = 1e-4,
-    ignore: Tensor | None = None,
+    compile: bool = False,
 ) -> Tensor:
     """Sum over peak and background cells, divided by the number of peak cells.
 
+    The gradient is computed in the forward pass; it cannot be differentiated again.
+
     Args:
         logits: raw heat-map. (B, C, H, W)
-        target: gaussians in [0, 1]; exactly 1 marks a peak cell. (B, C, H, W)
+        target: gaussians and peaks; :meth:`HeatmapTarget.from_dense` makes one of a dense map.
         alpha: focusing exponent. beta: exponent of the penalty reduction around peaks.
         clamp: limits the probability to [clamp, 1 - clamp], with zero gradient beyond, as the
             published models were trained. None works on the logits alone: no dead gradient.
-        ignore: 1 at background cells that do not count. (B, C, H, W)
+        compile: let ``torch.compile`` fuse the pass over all cells; needs a C++ compiler on CPU.
 
     Returns:
         Scalar, float32 (float64 for float64 logits). Without any peak the background sum is not
         divided.
+
+    Raises:
+        ValueError: logits of another shape than the target's.
     """
-    if logits.dtype in (torch.float16, torch.bfloat16):
-        logits = logits.float()  # squares and logs of half precision overflow
-    target = target.to(logits.dtype)
-    if clamp is None:
-        probability = logits.sigmoid()
-        log_p, log_not_p = F.logsigmoid(logits), F.logsigmoid(-logits)
-    else:
-        probability = logits.sigmoid().clamp(clamp, 1 - clamp)
-        log_p, log_not_p = probability.log(), (1 - probability).log()
-    peak = target == 1
-    positive = (1 - probability).pow(alpha) * log_p * peak
-    negative = probability.pow(alpha) * log_not_p * (1 - target).pow(beta)  # 0 at peaks
-    if ignore is not None:
-        negative = negative * (1 - ignore)
-    return -(positive.sum() + negative.sum()) / peak.sum().clamp(min=1)
+    if tuple(logits.shape) != tuple(target.shape):
+        raise ValueError(f'logits {tuple(logits.shape)} for a target of {tuple(target.shape)}')
+    tensors = (target.planes, target.values, target.peaks, target.counts, target.ignore)
+    return _FocalLoss.apply(logits, *tensors, alpha, beta, clamp, compile)
+
+
+class _FocalLoss(torch.autograd.Function):
+    """Autograd would keep five maps alive until the backward pass, and go over them again."""
+
+    @staticmethod
+    def forward(ctx, logits, planes, values, peaks, counts, ignore, alpha, beta, clamp, compile):
+        loss, gradient = focal_loss_and_gradient(
+            logits,
+            HeatmapTarget(tuple(logits.shape), planes, values, peaks, counts, ignore),
+            alpha=alpha,
+            beta=beta,
+            clamp=clamp,
+            with_gradient=ctx.needs_input_grad[0],
+            compile=compile,
+        )
+        ctx.save_for_backward(gradient)
+        ctx.dtype = logits.dtype
+        return loss
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_output):
+        (gradient,) = ctx.saved_tensors
+        # The sum of all losses hands 1 down, and to multiply costs a pass over the map.
+        if not (immediate(grad_output) and grad_output == 1):
+            gradient = gradient * grad_output
+        return gradient.to(ctx.dtype), *[None] * 9
 
 
 @MODELS.register_module()
@@ -53,6 +78,10 @@ class HeatmapFocalLoss(nn.Module):
 
     mmdet's GaussianFocalLoss takes probabilities and has no clamp: NaN in half precision, and not
     the loss that the published models were trained with.
+
+    Args:
+        alpha, beta, clamp, compile: see :func:`heatmap_focal_loss`.
+        loss_weight: factor of the loss.
     """
 
     def __init__(
@@ -62,12 +91,14 @@ class HeatmapFocalLoss(nn.Module):
         beta: float = 4.0,
         clamp: float | None = 1e-4,
         loss_weight: float = 1.0,
+        compile: bool = False,
     ) -> None:
         super().__init__()
         self.alpha, self.beta, self.clamp = alpha, beta, clamp
         self.loss_weight = loss_weight
+        self.fused = compile
 
-    def forward(self, logits: Tensor, target: Tensor, ignore: Tensor | None = None) -> Tensor:
+    def forward(self, logits: Tensor, target: HeatmapTarget) -> Tensor:
         """See :func:`heatmap_focal_loss`."""
         loss = heatmap_focal_loss(
             logits,
@@ -75,6 +106,6 @@ class HeatmapFocalLoss(nn.Module):
             alpha=self.alpha,
             beta=self.beta,
             clamp=self.clamp,
-            ignore=ignore,
+            compile=self.fused,
         )
         return self.loss_weight * loss

@@ -36,7 +36,7 @@ def perfect_maps(head, samples, size):
     targets = head.get_targets(size, [s.gt_instances for s in samples])
     count = len(samples)
     maps = dict(
-        heatmap=torch.logit(targets.heatmap.clamp(1e-4, 1 - 1e-4)),
+        heatmap=torch.logit(targets.heatmap.dense().clamp(1e-4, 1 - 1e-4)),
         size=torch.zeros(count, 2, *size),
         offset=torch.zeros(count, 2, *size),
     )
@@ -157,7 +157,7 @@ def test_published_l1(steps):
         image = torch.arange(len(index))[:, None].expand_as(index).reshape(-1)
         index, width = index.reshape(-1), pred.shape[-1]
         targets = CenterTargets(
-            heatmap=None, ignore=None, image=image,
+            heatmap=None, image=image,
             cells=torch.stack([index % width, index // width], 1), centers=None,
             sizes=torch.from_numpy(case[f'{name}.reg_target']).view(-1, 2),
             weight=torch.from_numpy(case[f'{name}.mask']).float().view(-1),

@@ -1,10 +1,8 @@
-import math
-
 import numpy as np
 import pytest
 import torch
 
-from centernet_plugin.models.functional.gaussian import draw_heatmap, gaussian_radius
+from centernet_plugin.models.functional.gaussian import gaussian_radius
 
 
 def test_radius_is_the_published_one(steps):
@@ -37,42 +35,9 @@ def test_radius_rules_on_a_square():
         gaussian_radius(side, side, rule='exact')
 
 
-def test_heatmap_equals_a_loop_over_objects():
-    generator = torch.Generator().manual_seed(0)
-    count, planes, height, width = 60, 4, 20, 31
-    centers = torch.stack(
-        [
-            torch.randint(width, (count,), generator=generator),
-            torch.randint(height, (count,), generator=generator),
-        ],
-        dim=1,
-    )
-    radii = torch.randint(0, 9, (count,), generator=generator).float()
-    plane = torch.randint(planes, (count,), generator=generator)
-    weight = (torch.rand(count, generator=generator) > 0.2).float()
-    expected = np.zeros((planes, height, width))
-    columns = (centers.tolist(), radii.tolist(), plane.tolist(), weight.tolist())
-    for (x, y), r, p, w in zip(*columns, strict=True):
-        sigma = (2 * r + 1) / 6
-        for v in range(height):
-            for u in range(width):
-                if w and abs(u - x) <= r and abs(v - y) <= r:
-                    value = math.exp(-((u - x) ** 2 + (v - y) ** 2) / (2 * sigma**2))
-                    expected[p, v, u] = max(expected[p, v, u], value)
-    heatmap = draw_heatmap(centers, radii, plane, weight, planes, (height, width))
-    np.testing.assert_allclose(heatmap.numpy(), expected, atol=1e-6)
-    assert (heatmap == 1).sum() == (torch.from_numpy(expected) == 1).sum()
-
-
-def test_heatmap_without_objects():
-    none = torch.zeros(0, dtype=torch.int64)
-    heatmap = draw_heatmap(none.view(0, 2), none, none, none, 3, (4, 5))
-    assert heatmap.shape == (3, 4, 5) and heatmap.sum() == 0
-
-
-def test_many_objects_are_drawn_in_parts(monkeypatch):
-    centers = torch.randint(8, (50, 2), generator=torch.Generator().manual_seed(0))
-    args = (centers, torch.full((50,), 2.0), torch.arange(50) % 3, torch.ones(50), 3, (8, 8))
-    whole = draw_heatmap(*args)
-    monkeypatch.setattr('centernet_plugin.models.functional.gaussian.CHUNK', 3 * 64)
-    assert torch.equal(draw_heatmap(*args), whole)
+@pytest.mark.parametrize('rule, overlap', [('historical', 0.7), ('corrected', 0.3)])
+def test_larger_boxes_have_no_smaller_radius(rule, overlap):
+    """So the window of the largest box that a map can hold is large enough for all."""
+    side = torch.arange(1.0, 200)
+    radius = gaussian_radius(side[:, None], side, overlap, rule)
+    assert (radius.diff(dim=0) >= -1e-4).all() and (radius.diff(dim=1) >= -1e-4).all()

@@ -41,7 +41,7 @@ def test_two_objects_on_one_cell_are_both_regressed():
     assert targets.cells.tolist() == [[10, 10], [10, 10]]
     assert targets.sizes.tolist() == [[20, 20], [10, 10]]
     assert targets.weight.tolist() == [1, 1]
-    assert (targets.heatmap == 1).sum() == 1
+    assert (targets.heatmap.dense() == 1).sum() == 1
 
 
 def test_batch_is_the_same_as_its_images_one_by_one():
@@ -52,7 +52,7 @@ def test_batch_is_the_same_as_its_images_one_by_one():
     ]
     together = build_targets(images, 3, (24, 28), neighbours=1)
     alone = [build_targets([image], 3, (24, 28), neighbours=1) for image in images]
-    assert torch.equal(together.heatmap, torch.cat([t.heatmap for t in alone]))
+    assert torch.equal(together.heatmap.dense(), torch.cat([t.heatmap.dense() for t in alone]))
     assert torch.equal(together.weight, torch.cat([t.weight for t in alone]))
     assert torch.equal(together.cells, torch.cat([t.cells for t in alone]))
     assert set(together.image.tolist()) == {0, 2}
@@ -60,7 +60,7 @@ def test_batch_is_the_same_as_its_images_one_by_one():
 
 def test_no_object_at_all():
     targets = build_targets([instances([], []), instances([], [])], 2, (4, 4))
-    assert targets.heatmap.shape == (2, 2, 4, 4) and targets.heatmap.sum() == 0
+    assert targets.heatmap.dense().shape == (2, 2, 4, 4) and targets.heatmap.dense().sum() == 0
     assert targets.gather(torch.zeros(2, 5, 4, 4)).shape == (0, 5)
 
 
@@ -68,7 +68,7 @@ def test_mmdet_boxes_are_taken():
     plain = instances([[3, 5, 40, 60]], [0])
     wrapped = InstanceData(bboxes=HorizontalBoxes(plain.bboxes), labels=plain.labels)
     a, b = (build_targets([x], 1, (24, 28)) for x in (plain, wrapped))
-    assert torch.equal(a.heatmap, b.heatmap) and torch.equal(a.sizes, b.sizes)
+    assert torch.equal(a.heatmap.dense(), b.heatmap.dense()) and torch.equal(a.sizes, b.sizes)
 
 
 def test_neighbours_share_the_object_and_its_gaussian():
@@ -76,7 +76,7 @@ def test_neighbours_share_the_object_and_its_gaussian():
     targets = build_targets(batch, 1, (40, 40), neighbours=1)
     big = targets.objects == 0
     assert big.sum() == 9 and (targets.sizes[big] == 20).all()
-    at_cell = targets.heatmap[0, 0, targets.cells[big][:, 1], targets.cells[big][:, 0]]
+    at_cell = targets.heatmap.dense()[0, 0, targets.cells[big][:, 1], targets.cells[big][:, 0]]
     assert torch.allclose(at_cell, targets.weight[big])
     # The small object's radius is 0: it keeps its centre cell only, and stays on the map.
     assert targets.weight[~big].tolist().count(0) == 8 and targets.weight[~big].sum() == 1
@@ -87,10 +87,29 @@ def test_ignored_region_covers_its_class_only():
     batch = [instances([[0, 0, 16, 16]], [0])]
     crowd = [instances([[17, 18, 31, 38]], [1])]  # touches cells 4 to 7 and 4 to 9
     targets = build_targets(batch, 2, (12, 12), batch_ignored=crowd)
-    assert targets.ignore[0, 0].sum() == 0
-    assert targets.ignore[0, 1].nonzero().tolist() == [
+    assert targets.heatmap.dense_ignore()[0, 0].sum() == 0
+    assert targets.heatmap.dense_ignore()[0, 1].nonzero().tolist() == [
         [y, x] for y in range(4, 10) for x in range(4, 8)
     ]
+
+
+@pytest.mark.parametrize('rule, overlap', [('historical', 0.7), ('corrected', 0.3)])
+def test_boxes_larger_than_the_map_and_a_thousand_of_them(monkeypatch, rule, overlap):
+    """What is drawn does not depend on knowing how large the windows have to be."""
+    generator = torch.Generator().manual_seed(0)
+    low = torch.rand(1000, 2, generator=generator) * 200 - 60
+    boxes = torch.cat([low, low + torch.rand(1000, 2, generator=generator) * 300], dim=1)
+    labels = torch.randint(3, (1000,), generator=generator)
+    batch = [InstanceData(bboxes=boxes, labels=labels), instances([[-9, -9, 999, 999]], [0])]
+    options = dict(num_classes=3, size=(20, 31), rule=rule, min_overlap=overlap)
+    known = build_targets(batch, **options)
+    for module in ('gaussian', 'heatmap'):
+        monkeypatch.setattr(
+            f'centernet_plugin.models.functional.{module}.immediate', lambda x: False
+        )
+    unknown = build_targets(batch, **options)
+    assert torch.equal(known.heatmap.dense(), unknown.heatmap.dense())
+    assert torch.equal(known.heatmap.counts, unknown.heatmap.counts)
 
 
 def test_published_targets(steps):
@@ -123,7 +142,7 @@ def test_published_targets(steps):
     np.testing.assert_array_equal(targets.weight.numpy(), case['mask'])
     index = (targets.cells[:, 1] * grid[1] + targets.cells[:, 0]).numpy()
     np.testing.assert_array_equal(index[mask], case['index'][mask])
-    np.testing.assert_allclose(targets.heatmap[0].numpy(), case['heatmap'], atol=1e-5)
+    np.testing.assert_allclose(targets.heatmap.dense()[0].numpy(), case['heatmap'], atol=1e-5)
     np.testing.assert_allclose(targets.sizes.numpy()[mask], case['size'][mask], atol=1e-5)
     offset = (targets.centers - targets.cells).numpy()
     np.testing.assert_allclose(offset[mask], case['offset'][mask], atol=1e-5)

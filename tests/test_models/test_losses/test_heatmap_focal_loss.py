@@ -2,14 +2,17 @@ import numpy as np
 import pytest
 import torch
 
+from centernet_plugin.models.functional.heatmap import HeatmapTarget
 from centernet_plugin.models.losses import HeatmapFocalLoss, heatmap_focal_loss
+
+dense = HeatmapTarget.from_dense
 
 
 @pytest.mark.parametrize('name', ['objects', 'empty'])
 def test_value_and_gradient_are_the_published_ones(steps, name):
     case = steps('losses')
     logits = torch.from_numpy(case[f'{name}.logits']).requires_grad_()
-    loss = heatmap_focal_loss(logits, torch.from_numpy(case[f'{name}.target']))
+    loss = heatmap_focal_loss(logits, dense(torch.from_numpy(case[f'{name}.target'])))
     loss.backward()
     np.testing.assert_allclose(loss.item(), case[f'{name}.focal'], rtol=1e-6)
     np.testing.assert_allclose(
@@ -18,8 +21,8 @@ def test_value_and_gradient_are_the_published_ones(steps, name):
 
 
 def test_clamp_has_zero_gradient_and_its_absence_has_not():
-    logits = torch.tensor([[-20.0, 20.0]])
-    target = torch.tensor([[1.0, 0.0]])  # both wrong with certainty
+    logits = torch.tensor([[[[-20.0, 20.0]]]])
+    target = dense(torch.tensor([[[[1.0, 0.0]]]]))  # both wrong with certainty
     for clamp, alive in ((1e-4, False), (None, True)):
         x = logits.clone().requires_grad_()
         heatmap_focal_loss(x, target, clamp=clamp).backward()
@@ -31,7 +34,7 @@ def test_unclamped_equals_clamped_in_the_middle():
     logits = torch.linspace(-5, 5, 40, dtype=torch.float64).view(1, 1, 5, 8)
     target = torch.rand(1, 1, 5, 8, dtype=torch.float64)
     target[0, 0, 2, 2] = 1
-    a, b = (heatmap_focal_loss(logits, target, clamp=clamp) for clamp in (1e-4, None))
+    a, b = (heatmap_focal_loss(logits, dense(target), clamp=clamp) for clamp in (1e-4, None))
     assert a.item() == pytest.approx(b.item(), rel=1e-12)
 
 
@@ -39,14 +42,15 @@ def test_gradient_of_the_unclamped_form():
     logits = torch.randn(1, 2, 3, 3, dtype=torch.float64, requires_grad=True)
     target = torch.rand(1, 2, 3, 3, dtype=torch.float64)
     target[0, 0, 1, 1] = 1
+    target = dense(target)
     assert torch.autograd.gradcheck(lambda x: heatmap_focal_loss(x, target, clamp=None), logits)
 
 
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize('clamp', [1e-4, None])
 def test_half_precision_stays_finite(dtype, clamp):
-    logits = torch.tensor([[-60.0, 60.0, 0.0]], dtype=dtype, requires_grad=True)
-    loss = heatmap_focal_loss(logits, torch.tensor([[1.0, 0.0, 0.5]]), clamp=clamp)
+    logits = torch.tensor([[[[-60.0, 60.0, 0.0]]]], dtype=dtype, requires_grad=True)
+    loss = heatmap_focal_loss(logits, dense(torch.tensor([[[[1.0, 0.0, 0.5]]]])), clamp=clamp)
     loss.backward()
     assert loss.dtype == torch.float32 and loss.isfinite() and logits.grad.isfinite().all()
 
@@ -55,6 +59,51 @@ def test_ignored_background_does_not_count():
     logits = torch.zeros(1, 1, 2, 2, requires_grad=True)
     target = torch.tensor([[[[1.0, 0.0], [0.0, 0.0]]]])
     ignore = torch.tensor([[[[1.0, 1.0], [0.0, 0.0]]]])
-    HeatmapFocalLoss(loss_weight=2)(logits, target, ignore).backward()
+    HeatmapFocalLoss(loss_weight=2)(logits, dense(target, ignore)).backward()
     assert logits.grad[0, 0, 0, 0] < 0, 'a peak counts wherever it lies'
     assert logits.grad[0, 0, 0, 1] == 0 and logits.grad[0, 0, 1, 1] > 0
+
+
+def test_gradient_takes_what_comes_down():
+    """A factor of the loss, a second backward pass, several stacks added up."""
+    logits = torch.randn(2, 3, 4, 5, dtype=torch.float64, requires_grad=True)
+    target = dense(torch.rand(2, 3, 4, 5).round())
+    (once,) = torch.autograd.grad(heatmap_focal_loss(logits, target), logits)
+    loss = heatmap_focal_loss(logits, target)
+    (thrice,) = torch.autograd.grad(3 * loss, logits, retain_graph=True)
+    (again,) = torch.autograd.grad(loss, logits)
+    torch.testing.assert_close(thrice, 3 * once)
+    assert torch.equal(again, once)
+    (loss_of_both,) = torch.autograd.grad(
+        heatmap_focal_loss(logits, target) + heatmap_focal_loss(logits, target), logits
+    )
+    torch.testing.assert_close(loss_of_both, 2 * once)
+
+
+def test_cannot_be_differentiated_twice():
+    logits = torch.randn(1, 1, 2, 2, requires_grad=True)
+    factor = torch.ones((), requires_grad=True)
+    loss = heatmap_focal_loss(logits, dense(torch.zeros(1, 1, 2, 2))) * factor
+    (gradient,) = torch.autograd.grad(loss, logits, create_graph=True)
+    with pytest.raises(RuntimeError, match='once_differentiable'):
+        gradient.sum().backward()
+
+
+def test_logits_of_another_size_are_named():
+    with pytest.raises(ValueError, match=r'\(1, 2, 4, 4\).*\(1, 2, 4, 5\)'):
+        heatmap_focal_loss(torch.zeros(1, 2, 4, 4), dense(torch.zeros(1, 2, 4, 5)))
+
+
+@pytest.mark.parametrize('dtype, error', [(torch.bfloat16, 1e-2), (torch.float16, 1e-2)])
+@pytest.mark.parametrize('clamp', [1e-4, None])
+def test_half_precision_is_close(dtype, error, clamp):
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 8, 32, 32, generator=generator) * 2 - 2
+    target = torch.rand(2, 8, 32, 32, generator=generator) ** 8
+    target[:, :, 3, 4] = 1
+    full, half = (
+        heatmap_focal_loss(logits.to(kind), dense(target), clamp=clamp)
+        for kind in (torch.float32, dtype)
+    )
+    assert half.item() == pytest.approx(full.item(), rel=error)
+    assert half.dtype == torch.float32
