@@ -6,6 +6,8 @@ from torch import Tensor
 
 from .device import immediate
 
+CPU_CHUNK = 2**18  # cells at once
+
 
 def find_peaks(heatmap: Tensor, k: int, kernel: int = 3) -> tuple[Tensor, Tensor, Tensor]:
     """The ``k`` highest cells that no neighbour exceeds.
@@ -26,19 +28,23 @@ def find_peaks(heatmap: Tensor, k: int, kernel: int = 3) -> tuple[Tensor, Tensor
         labels: class of each peak. (B, K), int64
         cells: (x, y) of each peak. (B, K, 2), int64
     """
-    heatmap = heatmap.detach()
-    if immediate(heatmap) and len(heatmap) > 1:
-        # One image's maps at a time stay in the cache.
-        found = [find_peaks(image, k, kernel) for image in heatmap.split(1)]
-        return tuple(torch.cat(parts) for parts in zip(*found, strict=True))
-    height, width = heatmap.shape[2:]
-    peaks = _local_max(heatmap, kernel)
-    # Masks are slow on CPU: 1 / (1 or 0) - 1 is 0 at peaks and infinite elsewhere.
-    peaks = peaks.le_(heatmap).reciprocal_().sub_(1)
-    peaks = torch.sub(heatmap, peaks, out=peaks).flatten(1, 2)  # (B, C H, W)
-    # The k highest cells lie in the k rows with the highest maxima.
-    rows = peaks.amax(2).topk(min(k, peaks.shape[1])).indices  # (B, R)
-    found = peaks.gather(1, rows[:, :, None].expand(-1, -1, width)).flatten(1)  # (B, R W)
+    heatmap = heatmap.detach().contiguous()
+    images, classes, height, width = heatmap.shape
+    planes = heatmap.flatten(0, 1)  # (B C, H, W)
+    # On CPU a few planes at a time, so that what is computed of them stays in the cache.
+    step = max(1, CPU_CHUNK // (height * width)) if immediate(heatmap) else max(1, len(planes))
+    best = torch.cat([_keep_peaks(part, kernel).amax(2) for part in planes.split(step)])
+    # The k highest peaks lie in the k rows with the highest ones, which are looked at once more.
+    rows = best.view(images, classes * height)
+    rows = rows.topk(min(k, rows.shape[1])).indices  # (B, R)
+    y, reach = rows % height, kernel // 2
+    near = y[..., None] + torch.arange(-reach, reach + 1, device=y.device)  # (B, R, kernel)
+    # Beyond the border the last row stands once more, which changes no maximum.
+    near = near.clamp(0, height - 1) + (rows - y)[..., None]
+    image = torch.arange(images, device=y.device)[:, None, None]
+    strips = heatmap.view(images, classes * height, width)[image, near]
+    found = _keep_peaks(strips.flatten(0, 1), kernel)[:, reach]
+    found = found.reshape(images, rows.shape[1] * width)
     values, index = found.topk(min(k, found.shape[1]))  # (B, K)
     row = rows.gather(1, index // width)
     return values, row // height, torch.stack([index % width, row % height], dim=-1)
@@ -59,16 +65,24 @@ def gather_cells(feature: Tensor, cells: Tensor) -> Tensor:
     return feature.flatten(2).gather(2, index).transpose(1, 2)
 
 
-def _local_max(heatmap: Tensor, kernel: int) -> Tensor:
-    """Maximum of every cell's neighbourhood. (B, C, H, W)"""
-    if not immediate(heatmap):
-        return F.max_pool2d(heatmap, kernel, stride=1, padding=kernel // 2)
+def _keep_peaks(planes: Tensor, kernel: int) -> Tensor:
+    """-inf at every cell that a neighbour exceeds. (P, H, W)"""
+    peaks = _local_max(planes, kernel)
+    # Masks are slow on CPU: 1 / (1 or 0) - 1 is 0 at peaks and infinite elsewhere.
+    peaks = peaks.le_(planes).reciprocal_().sub_(1)
+    return torch.sub(planes, peaks, out=peaks)
+
+
+def _local_max(planes: Tensor, kernel: int) -> Tensor:
+    """Maximum of every cell's neighbourhood. (P, H, W)"""
+    if not immediate(planes):
+        return F.max_pool2d(planes, kernel, stride=1, padding=kernel // 2)
     # PyTorch's pooling on CPU goes cell by cell; maxima of shifted maps are many times faster.
-    for axis in (2, 3):
-        source, length = heatmap, heatmap.shape[axis]
-        heatmap = source.clone()
+    for axis in (1, 2):
+        source, length = planes, planes.shape[axis]
+        planes = source.clone()
         for shift in range(1, min(kernel // 2, length - 1) + 1):
             for here, there in ((shift, 0), (0, shift)):
-                part = heatmap.narrow(axis, here, length - shift)
+                part = planes.narrow(axis, here, length - shift)
                 torch.maximum(part, source.narrow(axis, there, length - shift), out=part)
-    return heatmap
+    return planes

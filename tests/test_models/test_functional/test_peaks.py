@@ -42,13 +42,15 @@ def test_equal_neighbours_are_both_peaks():
     kernel=st.sampled_from([1, 3, 5, 7]),
     levels=st.sampled_from([2, 4, 1000]),
     on_cpu=st.booleans(),
+    chunk=st.sampled_from([1, 100, 10**6]),
 )
-def test_equals_a_loop_over_cells(seed, size, k, kernel, levels, on_cpu):
+def test_equals_a_loop_over_cells(seed, size, k, kernel, levels, on_cpu, chunk):
     """Also with plateaus and ties, and with more peaks asked for than cells."""
     generator = torch.Generator().manual_seed(seed)
     logits = torch.randint(levels, size, generator=generator).float() - levels / 2
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(peaks, 'immediate', lambda x: on_cpu)
+        patch.setattr(peaks, 'CPU_CHUNK', chunk)
         values, labels, cells = find_peaks(logits, k, kernel)
     count = min(k, logits[0].numel())
     assert values.shape == labels.shape == (size[0], count) and cells.shape == (size[0], count, 2)
@@ -67,3 +69,8 @@ def test_saturated_and_forbidden_cells():
     values, _, cells = find_peaks(logits, 5)
     assert values[0, :2].tolist() == [inf, 5] and cells[0, :2].tolist() == [[0, 0], [4, 0]]
     assert (values[0, 2:] == -inf).all()
+
+
+def test_empty_batch():
+    values, labels, cells = find_peaks(torch.zeros(0, 2, 3, 4), 5)
+    assert values.shape == labels.shape == (0, 5) and cells.shape == (0, 5, 2)
