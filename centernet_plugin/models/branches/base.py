@@ -41,7 +41,8 @@ class Branch(nn.Module, metaclass=ABCMeta):
     Args:
         name: key of the branch's map in the head's output and of its loss, ``loss_<name>``.
         channels: D, channels of its map.
-        loss: config of a loss with mmdet's signature ``(pred, target, weight, avg_factor)``.
+        loss: config of a loss that, called as ``(pred, target, reduction_override='none')`` like
+            all of mmdet's, gives one value per sample and channel, or per sample.
         flip_test: what testing with the mirrored image makes of the two maps: their
             ``'average'``, or the map of the ``'plain'`` image.
 
@@ -88,10 +89,12 @@ class Branch(nn.Module, metaclass=ABCMeta):
             Scalar, float32.
         """
         values = targets.gather(prediction.float())  # (M, D)
-        weight = self.weight(targets)[:, None].expand_as(values)
-        avg_factor = weight.sum() + 1e-4
         target = self.target(targets).to(values.dtype)
-        return self.loss_module(values, target, weight=weight, avg_factor=avg_factor)
+        # Not the weighted mean of mmdet's losses: they ask the device for any positive weight.
+        loss = self.loss_module(values, target, reduction_override='none')  # (M, D) or (M,)
+        weight = self.weight(targets)
+        divisor = weight.sum() * self.channels + 1e-4
+        return (loss * weight.view(-1, *[1] * (loss.dim() - 1))).sum() / divisor
 
     def refine(self, values: Tensor, peaks: Peaks) -> None:  # noqa: B027  optional
         """Improve ``peaks.centers`` in place, before any branch decodes. Most have nothing to do.

@@ -268,12 +268,29 @@ def test_wrong_options_are_named():
         make_head(branches=[dict(type='centernet_plugin.SizeBranch')] * 2)
 
 
-def test_bfloat16_autocast():
-    head = make_head()
-    with torch.autocast('cpu', dtype=torch.bfloat16):
-        losses = head.loss((torch.randn(1, 4, 16, 24),), [sample([[4, 4, 40, 50]], [1])])
-    sum(losses.values()).backward()
-    assert all(loss.dtype == torch.float32 and loss.isfinite() for loss in losses.values())
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize('clamp', [1e-4, None])
+def test_autocast(dtype, clamp):
+    """Losses within 1% of float32, finite gradients, finite detections, also of a wild network."""
+    torch.manual_seed(0)
+    loss = dict(type='centernet_plugin.HeatmapFocalLoss', clamp=clamp)
+    head = make_head(num_classes=20, in_channels=16, feat_channels=32, loss_heatmap=loss)
+    batch = [sample([[4, 4, 40, 50], [30, 20, 90, 60]], [1, 17]), sample([], [])]
+    for spread in (1, 30):
+        feats = (torch.randn(2, 16, 16, 24) * spread,)
+        full = head.loss(feats, batch)
+        with torch.autocast('cpu', dtype=dtype):
+            half = head.loss(feats, batch)
+            results = head.predict(feats, batch)
+        for name, value in full.items():
+            assert half[name].dtype == torch.float32
+            assert half[name].item() == pytest.approx(value.item(), rel=0.01)
+        head.zero_grad()
+        sum(half.values()).backward()
+        assert all(p.grad.isfinite().all() for p in head.parameters())
+        for result in results:
+            assert result.scores.dtype == torch.float32 and result.scores.isfinite().all()
+            assert result.bboxes.isfinite().all()
 
 
 def test_tiny_input():
