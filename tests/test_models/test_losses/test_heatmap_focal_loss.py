@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from centernet_plugin.models.functional.heatmap import HeatmapTarget
+from centernet_plugin.models.functional.heatmap import HeatmapTarget, build_heatmap_target
 from centernet_plugin.models.losses import HeatmapFocalLoss, heatmap_focal_loss
 
 dense = HeatmapTarget.from_dense
@@ -107,3 +108,37 @@ def test_half_precision_is_close(dtype, error, clamp):
     )
     assert half.item() == pytest.approx(full.item(), rel=error)
     assert half.dtype == torch.float32
+
+
+class CountWholeMaps(TorchDispatchMode):
+    """Counts tensors that are made as large as a map."""
+
+    def __init__(self, cells):
+        super().__init__()
+        self.cells, self.seen = cells, {}
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        out = function(*args, **(kwargs or {}))
+        if isinstance(out, torch.Tensor) and out.numel() >= self.cells:
+            self.seen[out.untyped_storage().data_ptr()] = out  # kept alive: no address comes twice
+        return out
+
+
+@pytest.mark.parametrize('factor, count', [(1.0, 2), (0.5, 3)])
+def test_no_map_but_the_logits_and_their_gradient(monkeypatch, factor, count):
+    """Where another factor comes down than 1, the gradient times the factor as well."""
+    monkeypatch.setattr('centernet_plugin.models.functional.focal.CPU_CHUNK', 64)
+    logits = torch.randn(2, 9, 16, 16, requires_grad=True)
+    planes = torch.tensor([4, 4, 11])
+    target = build_heatmap_target(
+        planes,
+        torch.tensor([[3, 4], [5, 5], [9, 9]]),
+        torch.tensor([2.0, 3.0, 5.0]),
+        torch.ones(3, dtype=torch.bool),
+        (2, 9, 16, 16),
+        max_radius=5,
+    )
+    with CountWholeMaps(logits.numel()) as maps:
+        maps.seen[logits.untyped_storage().data_ptr()] = logits
+        torch.autograd.grad(heatmap_focal_loss(logits, target) * factor, logits)
+    assert len(maps.seen) == count
