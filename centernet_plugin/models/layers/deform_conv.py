@@ -1,8 +1,9 @@
 """Modulated deformable convolution (DCNv2, arXiv 1811.11168) in plain PyTorch.
 
 No compiled operator is needed, on any device: all taps are gathered by one ``grid_sample`` and
-summed by one matrix product. Offsets, mask, border rule and gradients are those of
-``mmcv.ops.modulated_deform_conv2d`` and of the operator of the original CenterNet.
+summed by one matrix product; on CPU there is a faster form, see ``deform_conv_cpu``. Offsets, mask,
+border rule and gradients are those of ``mmcv.ops.modulated_deform_conv2d`` and of the operator of
+the original CenterNet.
 
 Legend: N images, C input channels, O output channels, G deformable groups, K taps of the kernel,
 (H, W) input size, (P, Q) output size.
@@ -14,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.utils import _pair
+
+from . import deform_conv_cpu
 
 
 class ModulatedDeformConv2d(nn.Module):
@@ -135,7 +138,8 @@ def modulated_deform_conv2d(
 
     Tap t = i * kernel width + j of an output cell (p, q) reads x bilinearly at
     ``(p * stride - padding + i * dilation + dy, q * stride - padding + j * dilation + dx)``.
-    Beyond the border x is 0. Half precision inputs are sampled in float32.
+    Beyond the border, and where an offset is NaN, x is 0. Half precision inputs are sampled in
+    float32.
 
     Args:
         x (Tensor): (N, C, H, W).
@@ -162,10 +166,13 @@ def modulated_deform_conv2d(
     if x.shape[0] == 0:  # grid_sample has no empty batch on every device
         return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
 
-    columns = _gather_taps(x, offset, mask, kernel, out_size, stride, padding, dilation)
-    columns = columns.reshape(x.shape[0], groups, -1, out_size[0] * out_size[1])
-    out = weight.reshape(groups, out_channels // groups, -1) @ columns
-    out = out.reshape(x.shape[0], out_channels, *out_size)
+    if deform_conv_cpu.is_usable(x, groups, deform_groups):
+        out = deform_conv_cpu.deform_conv_cpu(x, offset, mask, weight, stride, padding, dilation)
+    else:
+        columns = _gather_taps(x, offset, mask, kernel, out_size, stride, padding, dilation)
+        columns = columns.reshape(x.shape[0], groups, -1, out_size[0] * out_size[1])
+        out = weight.reshape(groups, out_channels // groups, -1) @ columns
+        out = out.reshape(x.shape[0], out_channels, *out_size)
     if bias is not None:
         out = out + bias.to(out.dtype).view(-1, 1, 1)
     return out
@@ -211,13 +218,13 @@ def _normalise(position, size):
     integer. Any other factor moves it by rounding, and since bilinear interpolation has a kink
     there, a fresh layer (all offsets 0) would get the gradient of the wrong side.
 
-    Positions at or beyond the first cell outside go far out: the value there is 0 either way, and
-    so is the gradient then, as in the compiled operators.
+    Positions at or beyond the first cell outside, and NaN, go far out: the value there is 0 either
+    way, and so is the gradient then, as in the compiled operators.
     """
     size = int(size)  # while being traced, sizes are tensors
     full = 2 ** max(size - 2, 0).bit_length() + 1
-    outside = (position <= -1) | (position >= size)
-    return position.masked_fill(outside, -2) * (2 / (full - 1)) - 1, full
+    inside = (position > -1) & (position < size)  # false for NaN
+    return position.masked_fill(~inside, -2) * (2 / (full - 1)) - 1, full
 
 
 def _check_shapes(

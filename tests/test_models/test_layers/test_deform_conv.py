@@ -3,8 +3,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from torch.autograd import gradcheck
 
+from centernet_plugin.models.layers import deform_conv_cpu
 from centernet_plugin.models.layers.deform_conv import (
     ModulatedDeformConv2d,
     modulated_deform_conv2d,
@@ -18,6 +21,19 @@ CASES = {
     'all': dict(groups=2, deform_groups=4, stride=2, padding=2, dilation=2),
     'oblong_kernel': dict(kernel=(1, 3), padding=(0, 1)),
 }
+
+
+@pytest.fixture(autouse=True, params=['grid', 'rows'])
+def form(request, monkeypatch):
+    """Both ways of computing it, wherever the tests run; rows in parts that are seen to meet."""
+    rows = request.param == 'rows'
+
+    def is_usable(x, groups, deform_groups):
+        return rows and groups == deform_groups == 1
+
+    monkeypatch.setattr(deform_conv_cpu, 'is_usable', is_usable)
+    monkeypatch.setattr(deform_conv_cpu, 'POSITIONS', 8)
+    return request.param
 
 
 def draw(kernel=(3, 3), size=(5, 6), scale=1.5, dtype=torch.float64, batch=1, **kwargs):
@@ -266,3 +282,122 @@ def test_batches_in_any_memory_format(deform_groups):
     torch.testing.assert_close(layer(x), expected)
     layer = layer.to(memory_format=torch.channels_last)
     torch.testing.assert_close(layer(x.to(memory_format=torch.channels_last)), expected)
+
+
+@pytest.mark.parametrize('form', ['rows'], indirect=True)
+def test_the_cpu_form_is_used_where_it_can_be(form, monkeypatch):
+    monkeypatch.undo()
+    layer, x = ModulatedDeformConv2d(2, 2, padding=1), torch.rand(1, 2, 4, 4)
+    called = []
+
+    def spy(*args):
+        called.append(args)
+        return torch.zeros(1, 2, 4, 4)
+
+    monkeypatch.setattr(deform_conv_cpu, 'deform_conv_cpu', spy)
+    layer(x)
+    assert bool(called) == ('fbgemm' in torch.backends.quantized.supported_engines)
+    called.clear()
+    ModulatedDeformConv2d(2, 2, padding=1, groups=2)(x)
+    ModulatedDeformConv2d(2, 2, padding=1, deform_groups=2)(x)
+    assert not called
+
+
+@pytest.mark.parametrize('form', ['rows'], indirect=True)
+@settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.data())
+def test_forms_agree_on_any_size_and_offset(form, data):
+    """Rows against the grid, values and gradients, integer and absurd offsets among the rest."""
+    few = st.integers(1, 3)
+    channels, out, kernel = data.draw(few), data.draw(few), (data.draw(few), data.draw(few))
+    stride, dilation = data.draw(st.tuples(few, few)), data.draw(st.tuples(few, few))
+    padding = data.draw(st.tuples(*[st.integers(0, 3)] * 2))
+    size = tuple(
+        data.draw(st.integers(max(dilation[i] * (kernel[i] - 1) + 1 - 2 * padding[i], 1), 9))
+        for i in (0, 1)
+    )
+    batch = data.draw(st.integers(0, 2))
+    generator = torch.Generator().manual_seed(data.draw(st.integers(0, 999)))
+
+    def randn(*shape):
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    x, weight = randn(batch, channels, *size), randn(out, channels, *kernel)
+    shape = F.conv2d(x, weight, None, stride, padding, dilation).shape[2:]
+    taps = kernel[0] * kernel[1]
+    offset, mask = 3 * randn(batch, 2 * taps, *shape), randn(batch, taps, *shape)
+    integer = randn(*offset.shape) > 0
+    offset[integer] = offset[integer].round()  # on kinks, the border and just beyond it
+    odd = data.draw(st.sampled_from([0.0, 1e7, -1e30, float('inf'), -float('inf'), float('nan')]))
+    offset[randn(*offset.shape) > 1.5] = odd
+    inputs = [t.requires_grad_() for t in (x, offset, mask, weight)]
+    results = []
+    for usable in (False, True):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(deform_conv_cpu, 'is_usable', lambda *args, usable=usable: usable)
+            value = modulated_deform_conv2d(*inputs, None, stride, padding, dilation)
+        seed = torch.linspace(-1, 1, value.numel(), dtype=torch.float64).view_as(value)
+        results.append((value, *torch.autograd.grad(value, inputs, seed, allow_unused=True)))
+    if batch:
+        for ours, expected in zip(*results, strict=True):
+            torch.testing.assert_close(ours, expected, rtol=0, atol=1e-9)
+
+
+def test_nan_offsets_contribute_nothing():
+    x, offset, mask, weight, bias = draw()
+    with torch.no_grad():
+        offset[:, 6] = float('nan')  # dy of tap 3
+    out = modulated_deform_conv2d(x, offset, mask, weight, bias)
+    silent = mask.detach().clone()
+    silent[:, 3] = 0
+    rest = torch.where(offset.isnan(), 0, offset)
+    assert torch.allclose(out, modulated_deform_conv2d(x, rest, silent, weight, bias), atol=1e-12)
+    gradients = torch.autograd.grad(out.sum(), (x, offset, mask, weight))
+    assert all(gradient.isfinite().all() for gradient in gradients)
+
+
+@pytest.mark.parametrize('form', ['rows'], indirect=True)
+def test_nothing_sampled_is_kept_for_backward(form):
+    """The columns, nine times the input, are sampled again; the grid would keep them twice."""
+    x, offset, mask, weight, _ = draw(size=(12, 12), padding=1)
+    kept = []
+
+    def pack(tensor):
+        kept.append(tensor.numel())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        modulated_deform_conv2d(x, offset, mask, weight, padding=1)
+    assert sum(kept) == x.numel() + offset.numel() + mask.numel() + weight.numel()
+
+
+@pytest.mark.parametrize('form', ['rows'], indirect=True)
+def test_second_derivative_is_refused(form):
+    x, *rest = draw()
+    (gradient,) = torch.autograd.grad(
+        modulated_deform_conv2d(x, *rest).square().sum(), x, create_graph=True
+    )
+    with pytest.raises(RuntimeError, match='once_differentiable'):
+        gradient.sum().backward()
+
+
+@pytest.mark.parametrize('form', ['grid'], indirect=True)
+@pytest.mark.filterwarnings('ignore')  # of tracing: checked shapes are constants, as they should be
+def test_graphs_hold_grid_sample(form, monkeypatch):
+    """Traced, exported or compiled, without breaks, whatever is used outside of graphs."""
+    monkeypatch.undo()
+    layer, x = ModulatedDeformConv2d(2, 3, padding=1), torch.rand(1, 2, 5, 6)
+    torch.nn.init.normal_(layer.conv_offset.weight)
+    expected = layer(x)
+    traced = torch.jit.trace(layer, x)
+    assert 'aten::grid_sampler' in str(traced.inlined_graph)
+    exported = torch.export.export(layer, (x,))
+    assert 'grid_sampler' in str(exported.graph)
+    compiled = torch.compile(layer, backend='eager', fullgraph=True)
+    for run in (traced, exported.module(), compiled):
+        torch.testing.assert_close(run(x), expected)
