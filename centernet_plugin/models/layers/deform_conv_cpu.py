@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-POSITIONS = 2048  # output positions at a time: sampled values fit the cache, products are large
+POSITIONS = 2048  # output positions at a time and thread: few enough for the cache, many to share
 
 
 def is_usable(x: Tensor, groups: int, deform_groups: int) -> bool:
@@ -106,7 +106,7 @@ class _DeformConv(Function):
 def _plan(x, mask, weight, stride, padding, dilation):
     """Slices of output rows to do at a time, and where taps rest: y (P, 1, K) and x (Q, K)."""
     kernel, (height, width) = weight.shape[2:], mask.shape[2:]
-    step = max(POSITIONS // width, 1)
+    step = max(POSITIONS * torch.get_num_threads() // width, 1)
     parts = [slice(start, start + step) for start in range(0, height, step)]
     i = torch.arange(kernel[0]).repeat_interleave(kernel[1]) * dilation[0]
     j = torch.arange(kernel[1]).repeat(kernel[0]) * dilation[1]
