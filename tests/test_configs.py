@@ -80,6 +80,10 @@ def test_is_well_formed(path):
         for dataset in datasets_of(loader):
             classes = dataset.get('metainfo', DATASETS.get(dataset.type).METAINFO)['classes']
             assert config.model.bbox_head.num_classes == len(classes)
+            if any(step.get('on_device') for step in dataset.pipeline):
+                assert dataset.pipeline[-1].type == 'centernet_plugin.PackDetInputs'
+                assert dataset.pipeline[-2].type == 'centernet_plugin.PaperColorJitter'
+                assert config.model.data_preprocessor.type == 'centernet_plugin.DataPreprocessor'
             if side and loader is config.train_dataloader:
                 warp = transform(dataset.pipeline, 'RandomCropAffine')
                 assert warp.size == (int(side.group(1)),) * 2

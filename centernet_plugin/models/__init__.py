@@ -1,6 +1,16 @@
-from . import backbones, branches, dense_heads, detectors, layers, losses, necks  # noqa: F401
+from . import (  # noqa: F401
+    backbones,
+    branches,
+    data_preprocessors,
+    dense_heads,
+    detectors,
+    layers,
+    losses,
+    necks,
+)
 from .backbones import DLANet, HourglassNet
 from .branches import Branch, GridToImage, OffsetBranch, Peaks, SizeBranch
+from .data_preprocessors import DataPreprocessor
 from .dense_heads import CenterNetHead
 from .detectors import CenterNet, CenterNetTTA
 from .losses import HeatmapFocalLoss
@@ -13,6 +23,7 @@ __all__ = [
     'CenterNetHead',
     'CenterNetTTA',
     'DLANet',
+    'DataPreprocessor',
     'DLAUp',
     'GridToImage',
     'HeatmapFocalLoss',

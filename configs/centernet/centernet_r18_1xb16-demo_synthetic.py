@@ -41,8 +41,8 @@ train_pipeline = [
         border=64,
         vertical_flip_prob=0.5,
     ),
-    dict(type='centernet_plugin.PaperColorJitter', strength=0.2),
-    dict(type='mmdet.PackDetInputs', meta_keys=meta_keys),
+    dict(type='centernet_plugin.PaperColorJitter', strength=0.2, on_device=True),
+    dict(type='centernet_plugin.PackDetInputs', meta_keys=meta_keys),
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),

@@ -31,9 +31,9 @@ train_pipeline = [
         scales=(1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9, 2.0),
         vertical_flip_prob=0.5,
     ),
-    dict(type='centernet_plugin.PaperColorJitter', strength=0.2),
+    dict(type='centernet_plugin.PaperColorJitter', strength=0.2, on_device=True),
     dict(
-        type='mmdet.PackDetInputs',
+        type='centernet_plugin.PackDetInputs',
         meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
     ),
 ]

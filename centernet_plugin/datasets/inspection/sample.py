@@ -9,6 +9,7 @@ import torch
 from mmdet.structures.bbox import get_box_tensor
 from mmengine.structures import InstanceData
 
+from ..transforms.pack_det_inputs import colored
 from .annotations import Annotations, class_names
 from .finding import Finding, count_of, percent
 
@@ -148,7 +149,7 @@ def _sample(data: dict, norm: tuple | None, picture: bool) -> Sample:
         ),
         labels=np.concatenate([np.asarray(p.labels, np.int64) for p in parts]),
         ignored=np.repeat([False, True][: len(parts)], [len(p) for p in parts]),
-        image=_picture(inputs.numpy(), norm) if picture else None,
+        image=_picture(colored(inputs.numpy(), packed), norm) if picture else None,
         geometry={key: packed.metainfo[key] for key in ('scale_factor', 'border') if key in packed},
     )
 

@@ -11,8 +11,10 @@ train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='mmdet.LoadAnnotations', with_bbox=True),
     dict(type='centernet_plugin.RandomCropAffine', size=(384, 384)),
-    dict(type='centernet_plugin.PaperColorJitter'),
-    dict(type='mmdet.PackDetInputs', meta_keys=meta_keys[:-2] + ('flip', 'flip_direction')),
+    dict(type='centernet_plugin.PaperColorJitter', on_device=True),
+    dict(
+        type='centernet_plugin.PackDetInputs', meta_keys=meta_keys[:-2] + ('flip', 'flip_direction')
+    ),
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),

@@ -2,7 +2,7 @@
 model = dict(
     type='centernet_plugin.CenterNet',
     data_preprocessor=dict(
-        type='mmdet.DetDataPreprocessor',
+        type='centernet_plugin.DataPreprocessor',
         # COCO's statistics in BGR, which the published models see.
         mean=[104.01361777, 114.03422265, 119.91659325],
         std=[73.6027614, 69.8908182, 70.91507925],

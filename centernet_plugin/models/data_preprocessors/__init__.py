@@ -1,0 +1,3 @@
+from .data_preprocessor import DataPreprocessor
+
+__all__ = ['DataPreprocessor']
