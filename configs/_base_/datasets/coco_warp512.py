@@ -7,7 +7,7 @@ meta_keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'bo
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='mmdet.LoadAnnotations', with_bbox=True),
-    dict(type='centernet_plugin.RandomCropAffine', size=(512, 512)),
+    dict(type='centernet_plugin.RandomCropAffine', size=(512, 512), resample='resize'),
     dict(type='centernet_plugin.PaperColorJitter', on_device=True),
     dict(
         type='centernet_plugin.PackDetInputs', meta_keys=meta_keys[:-2] + ('flip', 'flip_direction')

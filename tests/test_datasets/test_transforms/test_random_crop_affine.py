@@ -1,8 +1,10 @@
+import cv2
 import numpy as np
 import pytest
 from mmdet.structures.bbox import HorizontalBoxes
 
 from centernet_plugin.datasets.transforms import RandomCropAffine
+from centernet_plugin.datasets.transforms.random_crop_affine import resize_window, warp_window
 
 
 def scene(height=120, width=160):
@@ -22,10 +24,15 @@ def scene(height=120, width=160):
 
 @pytest.mark.parametrize('flips', [(0, 0), (1, 0), (0, 1), (1, 1)])
 @pytest.mark.parametrize('base', ['longest', 'input'])
-def test_boxes_stay_on_their_objects(flips, base):
+@pytest.mark.parametrize('resample', ['warp', 'resize'])
+def test_boxes_stay_on_their_objects(flips, base, resample):
     np.random.seed(0)
     transform = RandomCropAffine(
-        size=(128, 96), flip_prob=flips[0], vertical_flip_prob=flips[1], scale_base=base
+        size=(128, 96),
+        flip_prob=flips[0],
+        vertical_flip_prob=flips[1],
+        scale_base=base,
+        resample=resample,
     )
     for _ in range(20):
         results = transform(scene())
@@ -131,3 +138,71 @@ def test_published_draws(base, length):
 def test_what_it_cannot_warp_is_refused():
     with pytest.raises(ValueError, match='not gt_masks'):
         RandomCropAffine()(scene() | dict(gt_masks=[]))
+
+
+def sampled(image, matrix, size):
+    """Where the picture lies by the matrix of edges, pixel by pixel: the slow reference."""
+    half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
+    indices = np.linalg.inv(half) @ np.vstack([matrix, [0, 0, 1]]) @ half  # of pixels, not edges
+    x, y = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
+    points = np.linalg.inv(indices) @ np.stack([x.ravel(), y.ravel(), np.ones(x.size)])
+    image = np.pad(image.astype(np.float64), ((1, 1), (1, 1), (0, 0)))
+    limits = np.array(image.shape[1::-1])[:, None] - 2
+    points = np.clip(points[:2] + 1, 0, limits + 0.999)
+    x, y = points.astype(int)
+    u, v = (points % 1)[..., None]
+    upper = (1 - u) * image[y, x] + u * image[y, x + 1]
+    lower = (1 - u) * image[y + 1, x] + u * image[y + 1, x + 1]
+    return ((1 - v) * upper + v * lower).reshape(size[1], size[0], 3)
+
+
+@pytest.mark.parametrize('flips', [(False, False), (True, False), (False, True), (True, True)])
+@pytest.mark.parametrize('size', [(64, 64), (96, 48), (33, 70)])
+@pytest.mark.parametrize('shape', [(50, 70), (71, 43), (1, 1), (1, 90), (200, 3)])
+def test_resized_window_is_where_its_matrix_says(shape, size, flips):
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
+    for side in (0.6, 7, 33.3, 64, 90.4, 128, 250):
+        center = np.array([rng.integers(length) for length in shape[::-1]], np.float32)
+        got, matrix = resize_window(image, center, side, size, flips)
+        assert got.shape == (size[1], size[0], 3) and got.dtype == np.uint8
+        published = warp_window(image, center, side, size, flips)[1]
+        # The window's corner is rounded, and the mirror is of edges, not of pixel indices.
+        scale = size[0] / side
+        assert np.abs(matrix - published)[:, 2].max() <= (0.5 + any(flips)) * scale + 1e-3
+        np.testing.assert_allclose(matrix[:, :2], published[:, :2], rtol=1e-4, atol=1e-6)
+        expected = sampled(image, matrix, size)
+        # At the edge of the image one blends with black; at that of the window one ends.
+        near = sampled(np.full_like(image, 255), matrix, size)[..., 0] > 254.9
+        near[[0, -1]] = near[:, [0, -1]] = False
+        margin = int(np.ceil(scale))
+        near[:margin] = near[-margin:] = near[:, :margin] = near[:, -margin:] = False
+        error = np.abs(got - expected)[near]
+        assert error.max(initial=0) <= 1
+
+
+@pytest.mark.parametrize('side', [32, 64, 80, 96, 128])
+def test_resized_window_is_the_published_one_but_for_a_shift(side):
+    """What of the image is seen, at what size; black where there is none."""
+    image = scene()['img']
+    center = np.array([70, 50], np.float32)
+    got, matrix = resize_window(image, center, side, (64, 64))
+    published, theirs = warp_window(image, center, side, (64, 64))
+    np.testing.assert_allclose(matrix, theirs, atol=1e-4)
+    shift = 0.5 * (64 / side - 1)  # their pixel centres
+    moved = cv2.warpAffine(published, np.array([[1, 0, shift], [0, 1, shift]]), (64, 64))
+    assert (np.abs(got.astype(int) - moved)[2:-2, 2:-2] > 64).mean() < 0.02
+
+
+def test_resizing_draws_the_same():
+    windows = []
+    for resample in ('warp', 'resize'):
+        np.random.seed(5)
+        transform = RandomCropAffine(size=(64, 64), resample=resample)
+        windows.append([transform._draw(427, 640)[1:] for _ in range(20)])
+    assert windows[0] == windows[1]
+
+
+def test_unknown_resampling():
+    with pytest.raises(ValueError, match="'resize'"):
+        RandomCropAffine(resample='nearest')
