@@ -1,7 +1,15 @@
 from .fix_res_affine import FixResAffine
 from .keep_res_pad import KeepResPad
+from .load_encoded_image import LoadEncodedImage
 from .pack_det_inputs import PackDetInputs
 from .paper_color_jitter import PaperColorJitter
 from .random_crop_affine import RandomCropAffine
 
-__all__ = ['FixResAffine', 'KeepResPad', 'PackDetInputs', 'PaperColorJitter', 'RandomCropAffine']
+__all__ = [
+    'FixResAffine',
+    'KeepResPad',
+    'LoadEncodedImage',
+    'PackDetInputs',
+    'PaperColorJitter',
+    'RandomCropAffine',
+]

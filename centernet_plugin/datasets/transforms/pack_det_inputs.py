@@ -26,8 +26,10 @@ class PackDetInputs(MMDetPackDetInputs):
         # A view that mmdet's transposes back without a copy.
         packed = super().transform(results | dict(img=image.planes.transpose(1, 2, 0)))
         sample = packed['data_samples']
-        uncolored = UncoloredSample(metainfo=sample.metainfo | dict(color_matrix=image.matrix))
+        uncolored = UncoloredSample()
         uncolored.set_data(dict(sample.items()))
+        for name, value in (sample.metainfo | dict(color_matrix=image.matrix)).items():
+            uncolored.set_field(value, name, field_type='metainfo')  # set_metainfo copies deeply
         return packed | dict(data_samples=uncolored)
 
 

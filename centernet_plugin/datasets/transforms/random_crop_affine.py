@@ -1,5 +1,7 @@
 """The paper's crop, scale and flip as one affine warp (paper, section 5)."""
 
+import math
+
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -8,6 +10,7 @@ from mmcv.transforms.utils import cache_randomness
 from ...models.functional.geometry import affine_matrix
 from ...registry import TRANSFORMS
 from .boxes import keep_instances, warp_boxes
+from .load_encoded_image import EncodedImage
 
 FLIP_DIRECTIONS = {
     (True, False): 'horizontal',
@@ -23,7 +26,7 @@ class RandomCropAffine(BaseTransform):
     A square window of random side, centred at a random point, lands on the input. Every box with
     any part in it stays; the head clips to the visible part. Images without boxes are fine.
 
-    Required keys: ``img`` (H, W, 3); optional ``gt_bboxes``,
+    Required keys: ``img`` (H, W, 3), or what LoadEncodedImage gives; optional ``gt_bboxes``,
     ``gt_bboxes_labels``, ``gt_ignore_flags``.
     Modified keys: ``img``, ``img_shape``, ``gt_bboxes``, ``gt_bboxes_labels``,
     ``gt_ignore_flags``, ``flip``, ``flip_direction``, ``scale_factor``.
@@ -38,10 +41,10 @@ class RandomCropAffine(BaseTransform):
         flip_prob: probability of a horizontal flip.
         vertical_flip_prob: probability of a vertical flip; for cells, aerial and other
             pictures without an up.
-        resample: ``'warp'``: one affine warp, as published. ``'resize'``: the window is cut at
-            whole pixels, moved by half a pixel at most, and resized, in half the time. Boxes then
-            lie where the picture has them; the published warp puts them off by up to a third of
-            an image pixel, and by a whole one where it mirrors.
+        resample: ``'warp'``: one affine warp, as published. ``'resize'``: the window is moved to
+            whole pixels of the image or, if larger, of the input, cut and resized, in a third of
+            the time. Boxes then lie where the picture has them; the published warp puts them off
+            by up to a third of an image pixel, and by a whole one where it mirrors.
         bbox_clip_border: cut the boxes at the input's border. Our head does that itself, at the
             last cell; other heads, mmdet's CenterNetHead among them, need it here.
     """
@@ -78,10 +81,21 @@ class RandomCropAffine(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         image = results['img']
-        height, width = image.shape[:2]
+        encoded = isinstance(image, EncodedImage)
+        height, width = image.full_shape if encoded else image.shape[:2]
         center, side, flip, vertical = self._draw(height, width)
-        sample = warp_window if self.resample == 'warp' else resize_window
-        results['img'], matrix = sample(image, center, side, self.size, (flip, vertical))
+        flips, factor = (flip, vertical), 1
+        if encoded:
+            image, factor = image.decode(side / self.size[0] if self.resample == 'resize' else 1)
+            if factor == 1 and image.shape[:2] != (height, width):  # not as its header says
+                return self.transform(results | dict(img=image, ori_shape=image.shape[:2]))
+        if self.resample == 'warp':
+            results['img'], matrix = warp_window(image, center, side, self.size, flips)
+        else:
+            results['img'], matrix = resize_window(
+                image, center / factor, side / factor, self.size, flips
+            )
+            matrix[:, :2] /= factor
         results['img_shape'] = results['img'].shape[:2]
         scale = self.size[0] / side
         results['scale_factor'] = (scale, scale)
@@ -140,35 +154,48 @@ def resize_window(
     size: tuple[int, int],
     flips: tuple[bool, bool] = (False, False),
 ) -> tuple[np.ndarray, np.ndarray]:
-    """As :func:`warp_window`, the window cut at whole pixels, and the matrix exact."""
+    """As :func:`warp_window`, the window moved to whole pixels, and the matrix exact."""
     scale = size[0] / side
-    window = np.array(size) / scale  # width, height
-    corner = np.floor(center - window / 2 + 0.5).astype(int)
-    far = corner + np.ceil(window).astype(int)
-    image = _cut(image, corner, far)
-    if (far - corner == window).all():
-        image = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
-    else:  # a part of the last pixel falls off
-        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
-        image = image[: size[1], : size[0]]
-    matrix = np.array([[scale, 0, -corner[0] * scale], [0, scale, -corner[1] * scale]])
+    (left, right, x), (top, bottom, y) = (
+        _span(float(center[axis]), size[axis], image.shape[1 - axis], scale) for axis in (0, 1)
+    )
+    inside = _resize(image[top:bottom, left:right], scale)[: size[1] - y, : size[0] - x]
+    if inside.shape[:2] == (size[1], size[0]):
+        image = inside
+    else:
+        image = np.zeros((size[1], size[0], *image.shape[2:]), image.dtype)
+        image[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
+    matrix = np.array([[scale, 0, x - left * scale], [0, scale, y - top * scale]])
     if any(flips):
-        image = cv2.flip(image, -1 if all(flips) else int(flips[1] == 0))
+        image = cv2.flip(image, -1 if all(flips) else int(flips[0]))
         for axis in np.flatnonzero(flips):
             matrix[axis] = [0, 0, size[axis]] - matrix[axis]
     return image, matrix
 
 
-def _cut(image: np.ndarray, corner: np.ndarray, far: np.ndarray) -> np.ndarray:
-    """The window from ``corner`` to ``far``, each (x, y), black outside of the image."""
-    height, width = image.shape[:2]
-    left, top = np.maximum(-corner, 0).tolist()
-    right, bottom = np.maximum(far - (width, height), 0).tolist()
-    (x1, y1), (x2, y2) = np.maximum(corner, 0).tolist(), far.tolist()
-    image = image[y1:y2, x1:x2]
-    if not (left or top or right or bottom):
-        return image
-    return cv2.copyMakeBorder(image, top, bottom, left, right, cv2.BORDER_CONSTANT, value=0)
+def _span(center: float, size: int, length: int, scale: float) -> tuple[int, int, int]:
+    """Pixels from where to where are in the window along one axis, and where in it they begin.
+
+    It is moved to whole pixels of the image, or of the output where it begins outside of the image.
+    """
+    corner = center - size / scale / 2
+    start = max(math.floor(corner + 0.5), 0)
+    offset = max(math.floor(0.5 - corner * scale), 0)
+    stop = start + math.ceil((size - offset) / scale - 1e-6)
+    return start, min(stop, length), offset
+
+
+def _resize(image: np.ndarray, scale: float) -> np.ndarray:
+    """Resize by exactly ``scale``, to the nearest whole number of pixels."""
+    height, width = (round(side * scale) for side in image.shape[:2])  # as cv2 rounds
+    if not height or not width:  # less than half a pixel
+        return image[:0, :0]
+    if scale == 1 or (height, width) != image.shape[:2]:
+        return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+    # cv2.resize does nothing where the size stays.
+    shift = (scale - 1) / 2
+    matrix = np.array([[scale, 0, shift], [0, scale, shift]])
+    return cv2.warpAffine(image, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
 
 
 def _draw_center(length: int, border: int) -> int:

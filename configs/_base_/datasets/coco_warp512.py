@@ -1,4 +1,4 @@
-# The published training pipeline: one random warp to 512 x 512, then colours.
+# The published augmentation: a random window to 512 x 512, then colours, applied on the device.
 # Tested at the image's own resolution.
 dataset_type = 'centernet_plugin.CocoDataset'
 data_root = 'data/coco/'

@@ -162,14 +162,15 @@ def sampled(image, matrix, size):
 def test_resized_window_is_where_its_matrix_says(shape, size, flips):
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
-    for side in (0.6, 7, 33.3, 64, 90.4, 128, 250):
+    for side in (0.6, 7, 33.3, 63.7, 64, 90.4, 128, 250):
         center = np.array([rng.integers(length) for length in shape[::-1]], np.float32)
         got, matrix = resize_window(image, center, side, size, flips)
         assert got.shape == (size[1], size[0], 3) and got.dtype == np.uint8
         published = warp_window(image, center, side, size, flips)[1]
-        # The window's corner is rounded, and the mirror is of edges, not of pixel indices.
+        # The window is moved, and the mirror is of edges, not of pixel indices.
         scale = size[0] / side
-        assert np.abs(matrix - published)[:, 2].max() <= (0.5 + any(flips)) * scale + 1e-3
+        moved = np.abs(matrix - published)[:, 2].max()
+        assert moved <= 0.5 * max(scale, 1) + any(flips) * scale + 1e-3
         np.testing.assert_allclose(matrix[:, :2], published[:, :2], rtol=1e-4, atol=1e-6)
         expected = sampled(image, matrix, size)
         # At the edge of the image one blends with black; at that of the window one ends.
@@ -178,7 +179,8 @@ def test_resized_window_is_where_its_matrix_says(shape, size, flips):
         margin = int(np.ceil(scale))
         near[:margin] = near[-margin:] = near[:, :margin] = near[:, -margin:] = False
         error = np.abs(got - expected)[near]
-        assert error.max(initial=0) <= 1
+        # Warps round positions to 1 / 32 of a pixel, where the size stays.
+        assert error.max(initial=0) <= (8 if abs(scale - 1) < 0.05 else 1)
 
 
 @pytest.mark.parametrize('side', [32, 64, 80, 96, 128])
@@ -188,9 +190,9 @@ def test_resized_window_is_the_published_one_but_for_a_shift(side):
     center = np.array([70, 50], np.float32)
     got, matrix = resize_window(image, center, side, (64, 64))
     published, theirs = warp_window(image, center, side, (64, 64))
-    np.testing.assert_allclose(matrix, theirs, atol=1e-4)
-    shift = 0.5 * (64 / side - 1)  # their pixel centres
-    moved = cv2.warpAffine(published, np.array([[1, 0, shift], [0, 1, shift]]), (64, 64))
+    np.testing.assert_allclose(matrix, theirs, atol=0.5 * max(64 / side, 1))
+    shift = 0.5 * (64 / side - 1) + (matrix - theirs)[:, 2:]  # their pixel centres, our move
+    moved = cv2.warpAffine(published, np.hstack([np.eye(2), shift]), (64, 64))
     assert (np.abs(got.astype(int) - moved)[2:-2, 2:-2] > 64).mean() < 0.02
 
 
