@@ -229,6 +229,7 @@ def test_published_recipe(name):
             'PaperColorJitter',
             'PackDetInputs',
         ]
+        assert transform(dataset.pipeline, 'RandomCropAffine').get('resample', 'warp') == 'warp'
     if data == 'coco':
         assert train.dataset.filter_cfg.filter_empty_gt is False
     else:
@@ -320,8 +321,11 @@ def test_mmdet_gaussians_are_those_of_mmdet():
         ('cspnext-tiny', (103.53, 116.28, 123.675), False),
     ],
 )
-def test_modern_statistics_are_those_of_the_imagenet_weights(name, mean, is_rgb):
-    preprocessor = load(f'centernet_{name}_8xb16-modern-140e_coco').model.data_preprocessor
+def test_modern_recipe(name, mean, is_rgb):
+    config = load(f'centernet_{name}_8xb16-modern-140e_coco')
+    crop = transform(config.train_dataloader.dataset.pipeline, 'RandomCropAffine')
+    assert crop.resample == 'resize'
+    preprocessor = config.model.data_preprocessor
     std = dict(zip((123.675, 116.28, 103.53), (58.395, 57.12, 57.375), strict=True))
     assert tuple(preprocessor.mean) == mean
     assert tuple(preprocessor.std) == tuple(std[value] for value in mean)

@@ -9,7 +9,7 @@ from mmengine.registry import DATASETS, DefaultScope
 
 from ..errors import UserInputError
 
-OURS = 'centernet_r18_8xb16-warp512-140e_coco.py'
+OURS = 'centernet_r18-dcnv2_8xb16-modern-140e_coco.py'
 MMDET = 'centernet_r18_8xb16-crop512-140e_coco.py'
 
 

@@ -1,4 +1,4 @@
-# The published augmentation: a random window to 512 x 512, then colours, applied on the device.
+# The published augmentation: one random warp to 512 x 512, then colours, applied on the device.
 # Tested at the image's own resolution.
 dataset_type = 'centernet_plugin.CocoDataset'
 data_root = 'data/coco/'
@@ -7,7 +7,7 @@ meta_keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'bo
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='mmdet.LoadAnnotations', with_bbox=True),
-    dict(type='centernet_plugin.RandomCropAffine', size=(512, 512), resample='resize'),
+    dict(type='centernet_plugin.RandomCropAffine', size=(512, 512)),
     dict(type='centernet_plugin.PaperColorJitter', on_device=True),
     dict(
         type='centernet_plugin.PackDetInputs', meta_keys=meta_keys[:-2] + ('flip', 'flip_direction')
