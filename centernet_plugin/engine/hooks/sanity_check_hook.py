@@ -1,11 +1,11 @@
 """Checks that stop a run before it spends hours on a mistake."""
 
 from mmengine.hooks import Hook
-from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
 from ...errors import UserInputError
+from ...models.detectors.unwrap import unwrap
 from ...models.weights import unfilled_weights, wanted_weights
 from ...registry import HOOKS
 
@@ -51,7 +51,7 @@ class SanityCheckHook(Hook):
             raise UserInputError(self._loaded)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        model = _unwrap(runner.model)
+        model = unwrap(runner.model)
         count = len(wanted_weights(model))
         wrong = unfilled_weights(model, checkpoint)
         sizes = {name: p.numel() for name, p in model.named_parameters()}
@@ -67,19 +67,13 @@ class SanityCheckHook(Hook):
             raise UserInputError(self._loaded)
 
 
-def _unwrap(model: nn.Module) -> nn.Module:
-    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
-        model = model.module
-    return model
-
-
 def _check_num_classes(model: nn.Module, dataset, phase: str) -> None:
     classes = dataset.metainfo.get('classes')
     if classes is None:
         return
     if isinstance(classes, str):
         classes = (classes,)
-    for name, module in _unwrap(model).named_modules():
+    for name, module in unwrap(model).named_modules():
         num_classes = getattr(module, 'num_classes', None)
         # A backbone may have ImageNet's classes, and a proposal network has one.
         is_head = name.split('.')[-1] in ('bbox_head', 'mask_head')
