@@ -8,6 +8,7 @@ Each is a child of mmdet's registry of the same kind, so a component may carry i
 from mmdet.registry import DATASETS as MMDET_DATASETS
 from mmdet.registry import HOOKS as MMDET_HOOKS
 from mmdet.registry import MODELS as MMDET_MODELS
+from mmdet.registry import OPTIM_WRAPPERS as MMDET_OPTIM_WRAPPERS
 from mmdet.registry import TRANSFORMS as MMDET_TRANSFORMS
 from mmengine.registry import Registry
 
@@ -21,3 +22,9 @@ TRANSFORMS = Registry(
     'transform', parent=MMDET_TRANSFORMS, scope=SCOPE, locations=['centernet_plugin.datasets']
 )
 HOOKS = Registry('hook', parent=MMDET_HOOKS, scope=SCOPE, locations=['centernet_plugin.engine'])
+OPTIM_WRAPPERS = Registry(
+    'optimizer_wrapper',
+    parent=MMDET_OPTIM_WRAPPERS,
+    scope=SCOPE,
+    locations=['centernet_plugin.engine'],
+)

@@ -42,6 +42,12 @@ def parse_args() -> argparse.Namespace:
         default='plain',
         help="a part of them: mirrored as well, at the tta_pipeline's scales, or both",
     )
+    parser.add_argument(
+        '--fast',
+        action='store_true',
+        help='the same detections up to rounding, sooner: batch norms folded, channels last in '
+        "memory; or what the config's AccelerateHook says",
+    )
     cli.add_common_arguments(parser)
     return parser.parse_args()
 
@@ -63,6 +69,8 @@ def main() -> None:
         use_tta(cfg)
     else:
         use_mode(cfg, args.test_mode)
+    if args.fast:
+        cli.add_hook(cfg, cli.FAST)
     runner = cli.build_runner(cfg)
     if args.out:
         runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))

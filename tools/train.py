@@ -13,13 +13,18 @@ try:
 except RuntimeError as error:  # an unsupported version of something; the message says which
     sys.exit(f'error: {error}')
 
+from centernet_plugin.engine.autocast_optim_wrapper import use_mixed_precision  # noqa: E402
 from centernet_plugin.errors import UserInputError  # noqa: E402
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Train a model.')
     parser.add_argument('config', help='config file')
-    parser.add_argument('--amp', action='store_true', help='train in mixed precision')
+    parser.add_argument(
+        '--amp',
+        action='store_true',
+        help='train in mixed precision: float16 on a GPU, bfloat16 on a CPU',
+    )
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
@@ -40,8 +45,7 @@ def main() -> None:
     args = parse_args()
     cfg = cli.load_config(args)
     if args.amp:
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+        use_mixed_precision(cfg)
     if args.auto_scale_lr:
         if not cfg.get('auto_scale_lr', {}).get('base_batch_size'):
             raise UserInputError(

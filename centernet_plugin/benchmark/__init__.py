@@ -1,0 +1,1 @@
+"""Our components beside MMDetection's, ready to be measured."""

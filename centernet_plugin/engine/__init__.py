@@ -1,4 +1,5 @@
 from . import hooks  # noqa: F401
-from .hooks import SanityCheckHook
+from .autocast_optim_wrapper import AutocastOptimWrapper
+from .hooks import AccelerateHook, SanityCheckHook
 
-__all__ = ['SanityCheckHook']
+__all__ = ['AccelerateHook', 'AutocastOptimWrapper', 'SanityCheckHook']

@@ -19,6 +19,7 @@ from ..errors import UserInputError
 USER_ERROR = 2
 INTERRUPTED = 130
 CHECK = 'centernet_plugin.SanityCheckHook'
+FAST = 'centernet_plugin.AccelerateHook'
 INSIST = 3.0  # seconds after which an interrupt that nobody heard is raised again
 
 
@@ -102,13 +103,18 @@ def use_checkpoint(cfg: Config, checkpoint: str) -> None:
     """
     require_file(checkpoint, 'checkpoint')
     cfg.load_from = checkpoint
-    hooks = list(cfg.get('custom_hooks') or [])
-    if not any(hook.get('type') == CHECK for hook in hooks):
-        cfg.custom_hooks = [*hooks, dict(type=CHECK)]
+    add_hook(cfg, CHECK)
     if 'cudnn_benchmark' in (cfg.get('env_cfg') or {}):
         # cuDNN would tune anew for each of the many input sizes of a test that keeps the images'
         # resolution. (That this costs more than it gains was not measured.)
         cfg.env_cfg.cudnn_benchmark = False
+
+
+def add_hook(cfg: Config, kind: str) -> None:
+    """Adds a custom hook of this type unless the config has one, with settings of its own."""
+    hooks = list(cfg.get('custom_hooks') or [])
+    if not any(hook.get('type') == kind for hook in hooks):
+        cfg.custom_hooks = [*hooks, dict(type=kind)]
 
 
 def build_runner(cfg: Config) -> Runner:

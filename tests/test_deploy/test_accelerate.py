@@ -7,13 +7,12 @@ import pytest
 import torch
 from mmdet.apis import DetInferencer, inference_detector, init_detector
 from mmengine.config import Config
+from small_networks import NETWORKS, build, noise, norms
 
 from centernet_plugin.deploy import accelerate, compile_parts, use_channels_last
 from centernet_plugin.errors import UserInputError
 from centernet_plugin.models import CenterNetTTA
 from centernet_plugin.models.functional.peaks import find_peaks
-
-from .networks import NETWORKS, build, noise, norms
 
 FAST = [dict(fold_batch_norm=False), dict(channels_last=False), dict()]
 

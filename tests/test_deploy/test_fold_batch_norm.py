@@ -6,12 +6,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmcv.cnn import ConvModule
+from small_networks import NETWORKS, build, disturb, noise, norms
 from torch import nn
 
 from centernet_plugin.deploy import fold_batch_norm
 from centernet_plugin.models.layers import ModulatedDeformConv2d
-
-from .networks import NETWORKS, build, disturb, noise, norms
 
 
 @pytest.mark.parametrize('name', NETWORKS)

@@ -83,3 +83,13 @@ def test_a_test_does_not_tune_for_every_size(tmp_path):
     cfg = Config(dict(env_cfg=env_cfg))
     cli.use_checkpoint(cfg, str(tmp_path / 'weights.pth'))
     assert cfg.env_cfg == dict(env_cfg, cudnn_benchmark=False)
+
+
+def test_a_hook_of_the_config_keeps_its_settings():
+    own = dict(type=cli.FAST, dtype='bfloat16')
+    cfg = Config(dict(custom_hooks=[own]))
+    cli.add_hook(cfg, cli.FAST)
+    assert cfg.custom_hooks == [own]
+    cfg = Config(dict())
+    cli.add_hook(cfg, cli.FAST)
+    assert cfg.custom_hooks == [dict(type='centernet_plugin.AccelerateHook')]

@@ -1,3 +1,4 @@
+from .accelerate_hook import AccelerateHook
 from .sanity_check_hook import SanityCheckHook
 
-__all__ = ['SanityCheckHook']
+__all__ = ['AccelerateHook', 'SanityCheckHook']

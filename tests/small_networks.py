@@ -2,10 +2,13 @@
 
 import torch
 from mmdet.registry import MODELS
+from mmdet.structures import DetDataSample
+from mmengine.structures import InstanceData
 from torch import nn
 
 from centernet_plugin.models.layers import ModulatedDeformConv2d
 
+SIZE = (64, 96)
 RESNET = dict(type='mmdet.ResNet', depth=18, base_channels=8, stem_channels=8)
 BOTTLENECK = dict(RESNET, depth=50, base_channels=4)
 DLA = dict(
@@ -75,6 +78,7 @@ def build(name: str) -> nn.Module:
         disturb(model)
         with torch.no_grad():
             model.train()(noise(2))
+    model.is_init = True  # a runner initialises what is not
     return model.eval()
 
 
@@ -96,9 +100,32 @@ def disturb(model: nn.Module) -> None:
             nn.init.uniform_(module.bias, -0.2, 0.2)
 
 
-def noise(batch: int = 1, size: tuple[int, int] = (64, 96), seed: int = 0) -> torch.Tensor:
+def noise(batch: int = 1, size: tuple[int, int] = SIZE, seed: int = 0) -> torch.Tensor:
     return torch.randn(batch, 3, *size, generator=torch.Generator().manual_seed(seed))
 
 
 def norms(model: nn.Module) -> int:
     return sum(isinstance(module, nn.BatchNorm2d) for module in model.modules())
+
+
+class Images(torch.utils.data.Dataset):
+    """Four images of one object each; with ``views``, as ``TestTimeAug`` yields them."""
+
+    metainfo = dict(classes=('a', 'b', 'c'))
+
+    def __init__(self, views=False):
+        self.views = views
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, i):
+        meta = dict(img_shape=SIZE, ori_shape=SIZE, scale_factor=(1.0, 1.0), img_id=i)
+        sample = DetDataSample(metainfo=meta)
+        sample.gt_instances = InstanceData(
+            bboxes=torch.tensor([[4.0 + i, 8, 40, 50]]), labels=torch.tensor([i % 3])
+        )
+        image = noise(seed=i)[0]
+        if self.views:
+            return dict(inputs=[image], data_samples=[sample])
+        return dict(inputs=image, data_samples=sample)
