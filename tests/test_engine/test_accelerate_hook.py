@@ -62,7 +62,9 @@ def make(folder, *hooks, epochs=1, model=None, views=False, **settings):
         train_cfg=dict(by_epoch=True, max_epochs=epochs),
         test_cfg=dict(),
         test_evaluator=[metric],
-        optim_wrapper=dict(optimizer=dict(type='SGD', lr=1e-3, momentum=0.9)),
+        optim_wrapper=dict(
+            optimizer=dict(type='SGD', lr=0.02, momentum=0.9), clip_grad=dict(max_norm=1.0)
+        ),
         custom_hooks=list(hooks),
         default_hooks=dict(logger=None),
         default_scope='mmdet',
@@ -74,9 +76,7 @@ def make(folder, *hooks, epochs=1, model=None, views=False, **settings):
 
 
 def ema():
-    return dict(
-        type='EMAHook', ema_type='ExpMomentumEMA', momentum=0.3, update_buffers=True, priority=49
-    )
+    return dict(type='EMAHook', momentum=0.1, update_buffers=True, priority=49)
 
 
 @pytest.fixture(scope='module')
@@ -110,30 +110,28 @@ def test_trains_and_resumes_to_the_same_checkpoint(slow, tmp_path):
     build('resnet').load_state_dict(result['state_dict'], strict=True)
 
 
-@pytest.mark.parametrize('averaged', [False, True])
+@pytest.mark.parametrize('averaged', ['not', 'loaded', 'resumed'])
 def test_a_test_is_of_a_folded_copy_with_the_same_detections(slow, tmp_path, averaged):
     checkpoint, expected = slow
     watch = Watch()
-    hooks = [AccelerateHook(), watch] + [ema()] * averaged
-    runner, metric = make(tmp_path / 'test', *hooks, load_from=checkpoint)
+    hooks = [AccelerateHook(), watch] + [ema()] * (averaged != 'not')
+    resume = averaged == 'resumed'
+    runner, metric = make(tmp_path / 'test', *hooks, load_from=checkpoint, resume=resume)
     own = runner.model
     runner.test()
     assert watch.norms == 0 and watch.is_last and watch.model is not own
     assert runner.model is own
     _assert_same(metric.found, expected)
-    weights = torch.load(checkpoint, weights_only=False)['state_dict']
+    # A file has the averaged weights in the place of the model's; who resumes swaps them back.
+    content = torch.load(checkpoint, weights_only=False)
+    weights = content['state_dict']
+    if resume:
+        weights = {name: content['ema_state_dict'][f'module.{name}'] for name in weights}
+        assert not torch.equal(
+            weights['backbone.conv1.weight'], content['state_dict']['backbone.conv1.weight']
+        )
     for name, value in own.state_dict().items():
         torch.testing.assert_close(value, weights[name])
-
-
-def test_one_runner_trains_and_tests(slow, tmp_path):
-    runner, metric = make(tmp_path / 'both', AccelerateHook(), ema(), epochs=2)
-    runner.train()
-    runner.test()
-    assert norms(runner.model) > 10
-    first = torch.cat([found['scores'] for found in metric.found])
-    expected = torch.cat([found['scores'] for found in slow[1]])
-    torch.testing.assert_close(first, expected, rtol=0, atol=1e-3)
 
 
 def test_switches(slow, tmp_path):
