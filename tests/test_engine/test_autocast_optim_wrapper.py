@@ -1,7 +1,7 @@
 import pytest
 import torch
+from mmdet.registry import OPTIM_WRAPPERS
 from mmengine.config import Config
-from mmengine.registry import OPTIM_WRAPPERS
 from small_networks import Images, build
 from torch import nn
 
