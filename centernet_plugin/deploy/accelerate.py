@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserInputError
+from ..models.dense_heads import CenterNetHead
 from ..models.detectors.unwrap import unwrap
 from .fold_batch_norm import fold_batch_norm as fold
 
@@ -88,7 +89,8 @@ def use_channels_last(detector: nn.Module) -> None:
         return
     detector.backbone.register_forward_pre_hook(_to_channels_last)
     head = parts(detector).get('bbox_head')
-    if head is not None:  # mmdet's heads take views of their maps that need the usual order
+    if not isinstance(head, CenterNetHead | None):
+        # mmdet's heads take views of their maps that need the usual order.
         head.forward = _Then(head.forward, Tensor.contiguous)
 
 
