@@ -123,17 +123,18 @@ class CenterNetHead(BaseDenseHead):
         if first_time and not self.init_cfg:
             self.heads.init_as_published(self.init_rule, self.heatmap_bias)
 
-    def forward(self, feats: tuple[Tensor, ...]) -> tuple[Maps, ...]:
+    def forward(self, feats: tuple[Tensor, ...], last_only: bool = False) -> tuple[Maps, ...]:
         """Raw maps of every stack.
 
         Args:
             feats: one feature map per stack. Each (B, in_channels, H, W)
+            last_only: make those of the last stack alone, which is all that testing uses.
 
         Returns:
             One dict per stack: ``heatmap`` (logits, (B, C, H, W)) and each branch's map by its
             name ((B, D, H, W)).
         """
-        return self.heads(feats)
+        return self.heads(feats, last_only)
 
     def loss(self, x: tuple[Tensor, ...], batch_data_samples: list) -> dict[str, Tensor]:
         """Losses of the batch; see :meth:`loss_by_feat`."""
@@ -145,7 +146,7 @@ class CenterNetHead(BaseDenseHead):
     ) -> list[InstanceData]:
         """Detections of the batch; see :meth:`predict_by_feat`."""
         metas = [sample.metainfo for sample in batch_data_samples]
-        return self.predict_by_feat(self(x), metas, rescale=rescale)
+        return self.predict_by_feat(self(x, last_only=True), metas, rescale=rescale)
 
     def loss_and_predict(self, x: tuple[Tensor, ...], batch_data_samples: list) -> tuple:
         """Losses, and detections in input pixels."""

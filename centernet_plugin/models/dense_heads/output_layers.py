@@ -51,8 +51,14 @@ class OutputLayers(nn.ModuleList):
                     if rule != 'dla':
                         nn.init.normal_(layer.weight, std=0.001)
 
-    def forward(self, feats: tuple[Tensor, ...]) -> tuple[dict[str, Tensor], ...]:
-        """Outputs of every stack by their names, from one feature map per stack.
+    def forward(
+        self, feats: tuple[Tensor, ...], last_only: bool = False
+    ) -> tuple[dict[str, Tensor], ...]:
+        """Outputs of every stack, or of the last alone, by their names.
+
+        Args:
+            feats: one feature map per stack.
+            last_only: leave the other stacks out.
 
         Raises:
             ValueError: a wrong number of feature maps.
@@ -62,7 +68,8 @@ class OutputLayers(nn.ModuleList):
                 f'CenterNetHead with num_stacks={len(self)} got {len(feats)} feature maps; '
                 'it takes one per stack, all of the same stride (end a pyramid in one map)'
             )
+        stacks = list(zip(feats, self, strict=True))
         return tuple(
             {name: layers(feat) for name, layers in stack.items()}
-            for feat, stack in zip(feats, self, strict=True)
+            for feat, stack in (stacks[-1:] if last_only else stacks)
         )

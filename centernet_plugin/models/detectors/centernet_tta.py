@@ -103,7 +103,7 @@ class CenterNetTTA(BaseTTAModel):
                 )
             if self.flip:
                 inputs = torch.cat([inputs, inputs.flip(-1)])
-            maps = head(self.module.extract_feat(inputs))
+            maps = head(self.module.extract_feat(inputs), last_only=True)
             results = head.predict_by_feat(
                 maps, metas, rescale=True, flipped=self.flip, select=select
             )

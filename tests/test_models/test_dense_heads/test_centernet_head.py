@@ -77,7 +77,9 @@ def test_stacks_are_averaged_and_the_last_is_tested():
     for name in both:
         assert both[name].item() == pytest.approx(sum(s[name].item() for s in single) / 2, rel=1e-6)
     last = head.predict_by_feat((maps[1],), [samples[0].metainfo])
+    first = head.heads[0]['size'][0].register_forward_hook(lambda *_: pytest.fail('not needed'))
     got = head.predict((feat, feat), samples)
+    first.remove()
     assert torch.equal(got[0].bboxes, last[0].bboxes)
     with pytest.raises(ValueError, match='num_stacks=2 got 1'):
         head((feat,))
