@@ -1,1 +1,1 @@
-"""Our components beside MMDetection's, ready to be measured."""
+"""The comparison of our components with MMDetection's: ``tools/analysis_tools/benchmark.py``."""

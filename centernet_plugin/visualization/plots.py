@@ -1,4 +1,4 @@
-"""Plots of an evaluation, as PNG files. Needs no display."""
+"""Plots of evaluations and benchmarks, as PNG files. Needs no display."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -120,6 +120,33 @@ def plot_scores(
     ax.set(xlim=(0, 1), ylim=(0.7, top), yscale='log')
     ax.yaxis.set_major_formatter(lambda value, _: f'{value:g}')
     _legend(ax)
+    _save(figure, path)
+
+
+def plot_ratios(path: Path | str, bars: Sequence[tuple[str, float, float | None]]) -> None:
+    """How many times faster things are than something else, each beside its goal.
+
+    Args:
+        path: PNG file.
+        bars: from top to bottom; name, ratio (positive) and the ratio that was aimed at, if any.
+    """
+    figure, (ax,) = _figure(1, 1, width=11, height=1.1 + 0.27 * len(bars))
+    for place, (_, ratio, goal) in enumerate(bars):
+        reached = ratio >= (goal or 1)
+        ax.barh(place, ratio - 1, left=1, height=0.62, color=_rgb(RIGHT if reached else FALSE))
+        far = dict(x=max(ratio, 1) * 1.06, y=place, va='center', color=_rgb(INK), fontsize=9)
+        ax.text(s=f'{ratio:.3g}', **far)
+        if goal:
+            ax.plot([goal, goal], [place - 0.42, place + 0.42], color='white', lw=2)
+    _style(ax, "times MMDetection's speed; white: the goal", 'ratio')
+    values = [value for _, ratio, goal in bars for value in (ratio, goal or 1)]
+    ax.set(xscale='log', xlim=(min(0.9, *values) / 1.1, 1.6 * max(1, *values)))
+    ax.set_yticks(range(len(bars)), [name for name, *_ in bars], color=_rgb(INK), fontsize=9)
+    ax.set_ylim(len(bars) - 0.4, -0.6)
+    ax.xaxis.set_major_formatter(lambda value, _: f'{value:g}')
+    ax.xaxis.set_minor_formatter(lambda value, _: '')
+    ax.grid(visible=False, axis='y')
+    ax.axvline(1, color=_rgb(FAINT_INK), lw=1)
     _save(figure, path)
 
 
