@@ -1,6 +1,7 @@
 """Results on a page: ``docs/benchmarks/README.md`` and a plot of every JSON file beside it."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -76,18 +77,18 @@ def read(path: Path) -> dict[str, Any]:
 
 def section(name: str, result: dict[str, Any], *, plot: bool) -> str:
     """What one file says."""
-    machine = result['machine']
+    machine, command = result['machine'], result['command']
     parts = [
         f'## {machine["gpu"] or "CPU"}',
         '',
         f'{in_words(machine)}.',
         '',
-        f'```shell\n{result["command"]}\n```',
+        f'```shell\n{command}\n```',
         '',
     ]
     if plot:
         parts += [f'![Ratio to MMDetection by component, with the goals]({name}.png)', '']
-    parts.append(markdown_tables(result['rows']))
+    parts.append(markdown_tables(result['rows'], re.sub(r" --only '[^']*'", '', command)))
     steps = steps_markdown(result['rows'])
     if steps:
         parts += ['### The training step by parts', '', steps, '']
@@ -95,7 +96,7 @@ def section(name: str, result: dict[str, Any], *, plot: bool) -> str:
 
 
 def ratios(rows: list[dict[str, Any]]) -> list[tuple[str, float, float | None]]:
-    """Title, ratio to mmdet and goal of each of our sides that has a ratio, without series."""
+    """Title, speed to mmdet's and goal of each of our sides that has a ratio, without series."""
     return [
         (
             f'{row["group"]}: {row["name"]}' + side.removeprefix(OURS),
@@ -103,7 +104,7 @@ def ratios(rows: list[dict[str, Any]]) -> list[tuple[str, float, float | None]]:
             found.get('goal'),
         )
         for row in rows
-        if not row['series']
+        if row['measure'] == 'time' and not row['series']
         for side, found in row.get('sides', {}).items()
         if side.startswith(OURS) and found.get('ratio')
     ]

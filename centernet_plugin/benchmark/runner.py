@@ -29,6 +29,7 @@ def run_case(case: Case, settings: Settings) -> dict[str, Any]:
     row = dict(
         group=case.group,
         name=case.name,
+        measure=case.measure,
         unit=case.unit,
         limit=case.limit,
         series=case.series,

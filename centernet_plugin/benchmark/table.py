@@ -33,11 +33,12 @@ def terminal_table(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def markdown_tables(rows: list[dict[str, Any]]) -> str:
-    """A heading and a table for every group."""
+def markdown_tables(rows: list[dict[str, Any]], command: str) -> str:
+    """A heading, the command that makes it again and a table for every group."""
     parts = []
     for (group, *_), *lines in cells(rows):
-        parts += [f'### {group[0].upper()}{group[1:]}', '', *markdown(HEADER, lines), '']
+        again = f"`{command} --only '^{group}:'`"
+        parts += [f'### {group[0].upper()}{group[1:]}', '', again, '', *markdown(HEADER, lines), '']
     return '\n'.join(parts)
 
 

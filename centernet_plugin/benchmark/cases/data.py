@@ -6,6 +6,7 @@ from typing import Any
 
 import cv2
 
+from ...engine.quiet_runner import hushed
 from ..case import OURS, Case, Skip, Work
 from ..settings import Settings
 
@@ -50,12 +51,13 @@ def build(settings: Settings) -> dict[str, Any]:
     except ImportError as error:
         raise Skip('pipelines of equal strength are not there') from error
     pictures = settings.pictures
-    return build_pipelines(
-        str(pictures.root),
-        pictures.ann_file,
-        pictures.image_folder,
-        metainfo=dict(classes=pictures.classes),
-    )
+    with hushed():  # pycocotools prints
+        return build_pipelines(
+            str(pictures.root),
+            pictures.ann_file,
+            pictures.image_folder,
+            metainfo=dict(classes=pictures.classes),
+        )
 
 
 def load(dataset: Any, count: int) -> list[dict]:

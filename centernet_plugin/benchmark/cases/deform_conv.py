@@ -11,9 +11,9 @@ from ..case import BASE, OURS, Call, Case, Work
 from ..checks import differ
 from ..settings import Settings
 
-GROUP = 'deformable convolution'
+GROUP = 'deformable convolution, against compiled mmcv'
 GEOMETRY = (1, 1, 1, 1, 1)  # stride, padding, dilation, groups, deform_groups
-LARGE = (64, 128, 64)  # whose goals are higher
+LARGE = (64, 128, 64)  # channels, side and output channels whose goals are higher
 FORWARD, BOTH = 'forward', 'forward + backward'
 
 
@@ -24,13 +24,14 @@ def cases(settings: Settings) -> list[Case]:
         return []
     found = []
     for size in SIZES:
-        channels, side, out = size
+        shape = size.channels, size.side, size.out
+        name = f'{size.channels} x {size.side} x {size.side} to {size.out} ({size.name})'
         for mode in (FORWARD, BOTH):
-            goal = {FORWARD: 2, BOTH: 6}[mode] if tuple(size) == LARGE else 1
+            goal = {FORWARD: 2, BOTH: 6}[mode] if shape == LARGE else 1
             found.append(
                 Case(
                     group=GROUP,
-                    name=f'{channels} x {side} x {side} to {out}, {mode}',
+                    name=f'{name}, {mode}',
                     prepare=partial(prepare, settings, make_inputs, size, mode),
                     goals={OURS: goal},
                 )
@@ -38,8 +39,8 @@ def cases(settings: Settings) -> list[Case]:
     return found
 
 
-def prepare(settings: Settings, make_inputs: Any, size: tuple, mode: str) -> Work:
-    tensors = make_inputs(*size, settings.device)
+def prepare(settings: Settings, make_inputs: Any, size: Any, mode: str) -> Work:
+    tensors = make_inputs(size, device=str(settings.device))
 
     def side(convolve: Any) -> Call:
         if mode == BOTH:
