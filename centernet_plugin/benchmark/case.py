@@ -63,6 +63,7 @@ class Case:
         more_is_better: of the values.
         goals: ratio to ``'mmdet'`` that a side has to reach, by side; ``'fastest'`` stands for the
             fastest of ours.
+        inexact: sides whose results are only close to the others', which are not that fastest.
         limit: value that ``'ours'`` must not exceed.
         series, at: the row belongs to a series, such as that of growing numbers of objects.
         growth: factor by which a series may grow from its first row to this one.
@@ -76,6 +77,7 @@ class Case:
     convert: Callable[[float], float] = float
     more_is_better: bool = False
     goals: Mapping[str, float] = field(default_factory=dict)
+    inexact: tuple[str, ...] = ()
     limit: float | None = None
     series: str | None = None
     at: int | None = None

@@ -27,6 +27,7 @@ the JSON files beside it.
 - Boxes have log-uniform sides, 7.1 per image as in COCO unless the table says otherwise. Raw maps
   are smooth noise with a peak at every object. Image files are JPEGs of 640 x 480, drawn by the
   generator of `tools/dataset_converters/make_synthetic.py`, unless the command names others.
+- Of the deformable convolution, the other side is mmcv's compiled operator.
 - Networks have random weights, equal on both sides where there are two.
 """
 

@@ -93,7 +93,7 @@ def measure(case: Case, sides: dict[str, Callable], settings: Settings) -> dict[
 
 def judge(case: Case, sides: dict[str, dict]) -> None:
     """Adds ratios, goals and whether they are met."""
-    ours = [name for name in sides if name.startswith(OURS)]
+    ours = [name for name in sides if name.startswith(OURS) and name not in case.inexact]
     pick = max if case.more_is_better else min
     fastest = pick(ours, key=lambda name: sides[name]['median'], default=None)
     base = sides.get(BASE)
@@ -143,7 +143,7 @@ def judge_growth(rows: list[dict[str, Any]]) -> None:
         for name, side in row.get('sides', {}).items() if row['series'] else ():
             start = first.setdefault((row['series'], name), side['median'])
             side['grown'] = side['median'] / start
-            if name == OURS and row['growth'] is not None:
+            if name == OURS and side['grown'] != 1:  # not the first row
                 side['met'] = side['grown'] <= row['growth']
 
 

@@ -139,7 +139,9 @@ def plot_ratios(path: Path | str, bars: Sequence[tuple[str, float, float | None]
         ax.text(s=f'{ratio:.3g}', **far)
         if goal:
             ax.plot([goal, goal], [place - 0.42, place + 0.42], color='white', lw=2)
-    _style(ax, 'blue: goal (white) met, or faster where there is none', "times MMDetection's speed")
+    _style(ax, '', "times MMDetection's speed")
+    title = 'blue: the goal (white) is met, or faster where there is none'
+    figure.suptitle(title, color=_rgb(INK), fontsize=12)
     values = [value for _, ratio, goal in bars for value in (ratio, goal or 1)]
     ax.set(xscale='log', xlim=(min(0.9, *values) / 1.1, 1.6 * max(1, *values)))
     ax.set_yticks(range(len(bars)), [name for name, *_ in bars], color=_rgb(INK), fontsize=9)

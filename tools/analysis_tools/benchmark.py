@@ -158,10 +158,12 @@ def command(parser: argparse.ArgumentParser, args: argparse.Namespace) -> str:
         if value == parser.get_default(name) or name in UNSAID:
             continue
         words.append('--' + name.replace('_', '-'))
-        if value is not True:
-            words.append(
-                name.upper() if name in PATHS else f"'{value}'" if name == 'only' else str(value)
-            )
+        if name in PATHS:
+            words.append(name.upper())
+        elif name == 'only':
+            words.append(f"'{value}'")
+        elif value is not True:
+            words.append(f'{value:g}' if isinstance(value, float) else str(value))
     return ' '.join(words)
 
 

@@ -11,7 +11,7 @@ from ..case import BASE, OURS, Call, Case, Work
 from ..checks import differ
 from ..settings import Settings
 
-GROUP = 'deformable convolution, against compiled mmcv'
+GROUP = 'deformable convolution'
 GEOMETRY = (1, 1, 1, 1, 1)  # stride, padding, dilation, groups, deform_groups
 LARGE = (64, 128, 64)  # channels, side and output channels whose goals are higher
 FORWARD, BOTH = 'forward', 'forward + backward'
