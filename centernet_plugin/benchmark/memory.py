@@ -19,7 +19,8 @@ def peak_growth(call: Call, device: torch.device) -> int | None:
     lets a process reset its own high-water mark. Free memory of the C library is given back first,
     or what the call takes from there would not show. A child process would start clean without
     that, but OpenMP's threads do not survive a fork, and a fresh interpreter would have to build
-    everything again.
+    everything again. What a call frees and the C library keeps still counts: blocks below 32 MB,
+    and larger ones where they fitted into a free block.
 
     Args:
         call: already warm, so that what it keeps for the next time does not count.
