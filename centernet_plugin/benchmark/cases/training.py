@@ -80,6 +80,10 @@ def build_pair(settings: Settings) -> tuple[nn.Module, nn.Module]:
     path = config_folder() / 'centernet' / f'{CONFIGS["mmdet_res"][18]}.py'
     cfg = Config.fromfile(path).model
     cfg.backbone.init_cfg = None
+    old = cfg.data_preprocessor  # may augment at random; both sides see the same images here
+    cfg.data_preprocessor = dict(
+        type='mmdet.DetDataPreprocessor', mean=old.mean, std=old.std, bgr_to_rgb=old.bgr_to_rgb
+    )
     cfg.bbox_head.num_classes = settings.classes
     cfg.bbox_head.loss_heatmap = dict(type='centernet_plugin.HeatmapFocalLoss', clamp=None)
     theirs = dict(
