@@ -121,8 +121,17 @@ def test_every_network_is_there_once(tiny):
 
 def test_pipelines(tiny):
     pytest.importorskip('centernet_plugin.benchmark.pipelines')
-    (row,) = run(data.cases(tiny), tiny)
-    assert set(row['sides']) == {OURS, BASE} and row['unit'] == 'images/s'
+    rows = run(data.cases(tiny), tiny)
+    assert len(rows) == 2
+    for row in rows:
+        assert set(row['sides']) == {OURS, BASE} and row['unit'] == 'images/s'
+
+
+def test_the_check_of_batches():
+    batches = [torch.randn(2, 3, 8, 8)]
+    assert data.check_batches(OURS, [batches[0].flip(0)], batches) == ''
+    for other in ([batches[0][:1]], [batches[0] * 255], [batches[0].long()], [batches[0] / 0]):
+        assert data.check_batches(OURS, other, batches)
 
 
 def test_inference(tiny, monkeypatch):
