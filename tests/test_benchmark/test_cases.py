@@ -3,6 +3,7 @@
 import copy
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -121,6 +122,7 @@ def test_every_network_is_there_once(tiny):
 
 def test_pipelines(tiny):
     pytest.importorskip('centernet_plugin.benchmark.pipelines')
+    np.random.seed(0)  # of two images, a crop might lose every object
     rows = run(data.cases(tiny), tiny)
     assert len(rows) == 2
     for row in rows:
