@@ -1,7 +1,5 @@
 """Both CenterNet heads, of one definition, and their results in one form."""
 
-from typing import Any
-
 from mmdet.models.dense_heads import CenterNetHead as MMDetHead
 from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
@@ -13,15 +11,15 @@ from .inputs import OVERLAP, RULE
 NAMES = {'heatmap': 'center_heatmap', 'size': 'wh', 'offset': 'offset'}  # ours and mmdet's
 
 
-def our_head(classes: int) -> CenterNetHead:
-    """Ours with the radius rule and the loss of mmdet's."""
+def our_head(classes: int, *, compile: bool = False) -> CenterNetHead:
+    """Ours with the radius rule and the loss of mmdet's; the loss may be compiled."""
     return CenterNetHead(
         num_classes=classes,
         in_channels=1,
         feat_channels=1,
         radius_rule=RULE,
         min_overlap=OVERLAP,
-        loss_heatmap=dict(type='centernet_plugin.HeatmapFocalLoss', clamp=None),
+        loss_heatmap=dict(type='centernet_plugin.HeatmapFocalLoss', clamp=None, compile=compile),
         test_cfg=dict(clip=False),
     )
 
@@ -34,12 +32,6 @@ def mmdet_head(classes: int) -> MMDetHead:
         feat_channels=1,
         test_cfg=ConfigDict(topk=100, local_maximum_kernel=3, max_per_img=100),
     )
-
-
-def dense_heatmap(targets: Any) -> Tensor:
-    """The whole heat-map of our targets. (B, C, H, W)"""
-    heatmap = targets.heatmap
-    return heatmap.dense() if hasattr(heatmap, 'dense') else heatmap
 
 
 def mmdet_maps(maps: dict[str, Tensor]) -> list[list[Tensor]]:

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from centernet_plugin.benchmark.heads import dense_heatmap, our_head
+from centernet_plugin.benchmark.heads import our_head
 from centernet_plugin.benchmark.inputs import draw_maps, draw_objects
 
 
@@ -38,7 +38,7 @@ def test_a_thousand_objects_and_the_same_again():
 def test_maps_have_a_peak_at_every_object():
     drawn = draw_objects(2, 9, cells=24, classes=3)
     targets = our_head(3).get_targets((24, 24), drawn)
-    heatmap = dense_heatmap(targets)
+    heatmap = targets.heatmap.dense()
     logits = draw_maps(heatmap)['heatmap']
     assert logits[heatmap == 1].mean() > logits[heatmap == 0].mean() + 4
     assert heatmap.eq(1).sum() == 9

@@ -7,7 +7,7 @@ from mmengine.structures import InstanceData
 
 from ..case import BASE, OURS, Case, Work
 from ..checks import differ_in_detections
-from ..heads import dense_heatmap, metas, mmdet_head, mmdet_maps, our_head
+from ..heads import metas, mmdet_head, mmdet_maps, our_head
 from ..inputs import draw_maps, draw_objects
 from ..settings import Settings
 
@@ -34,7 +34,7 @@ def prepare(settings: Settings, *, images: int, objects: int, mmdet: bool = True
     )
     ours, theirs = our_head(settings.classes), mmdet_head(settings.classes)
     targets = ours.get_targets((settings.cells, settings.cells), drawn)
-    maps, infos = draw_maps(dense_heatmap(targets)), metas(images, settings.size)
+    maps, infos = draw_maps(targets.heatmap.dense()), metas(images, settings.size)
 
     @torch.no_grad()
     def decode() -> list[InstanceData]:

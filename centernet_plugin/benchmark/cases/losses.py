@@ -5,10 +5,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from .. import compiling
 from ..case import BASE, OURS, Call, Case, Work
 from ..checks import differ, differ_by_name
-from ..compiling import compile_loss
-from ..heads import dense_heatmap, metas, mmdet_head, mmdet_losses, our_head, our_losses
+from ..heads import metas, mmdet_head, mmdet_losses, our_head, our_losses
 from ..inputs import draw_maps, draw_objects
 from ..settings import Settings
 
@@ -55,17 +55,17 @@ def prepare(
     )
     head, infos = our_head(settings.classes), metas(images, settings.size)
     targets = head.get_targets((settings.cells, settings.cells), drawn)
-    maps = draw_maps(dense_heatmap(targets))
+    maps = draw_maps(targets.heatmap.dense())
     maps = {name: value.requires_grad_() for name, value in maps.items()}
 
-    def side(losses, head) -> Call | None:
-        return head and (lambda: with_gradients(losses(head, maps, drawn, infos), maps))
+    def side(losses, head) -> Call:
+        return lambda: with_gradients(losses(head, maps, drawn, infos), maps)
 
     sides, absent = {OURS: side(our_losses, head)}, {}
     if variants:
-        compiled = compile_loss(our_head(settings.classes), settings.device)
-        sides[COMPILED] = side(our_losses, compiled)
-        if compiled is None:
+        if compiling.can_compile(settings.device.type):
+            sides[COMPILED] = side(our_losses, our_head(settings.classes, compile=True))
+        else:
             absent[COMPILED] = 'torch.compile does not work here'
     if mmdet:
         sides[BASE] = side(mmdet_losses, mmdet_head(settings.classes))

@@ -8,7 +8,7 @@ import torch
 from ...models.functional.targets import CenterTargets
 from ..case import BASE, OURS, Case, Work
 from ..checks import differ_by_name
-from ..heads import dense_heatmap, mmdet_head, our_head
+from ..heads import mmdet_head, our_head
 from ..inputs import draw_objects
 from ..settings import Settings
 
@@ -57,7 +57,7 @@ def check(side: str, output: CenterTargets, reference: tuple[dict, Any]) -> str:
     used = output.weight > 0
     image, (x, y) = output.image[used], output.cells[used].unbind(1)
     values = dict(
-        heatmap=dense_heatmap(output),
+        heatmap=output.heatmap.dense(),
         sizes=output.sizes[used],
         offsets=(output.centers - output.cells)[used],
         count=used.sum(),

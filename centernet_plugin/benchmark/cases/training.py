@@ -16,6 +16,7 @@ from torch import nn
 from ...checkpoints.configs import CONFIGS, config_folder
 from ...checkpoints.recognise import recognise
 from ...checkpoints.weights import rename_all
+from ...deploy import compile_parts, use_channels_last
 from ...registry import MODELS
 from .. import compiling
 from ..case import BASE, FASTEST, OURS, Case, Skip, Steps, Work
@@ -65,9 +66,7 @@ def prepare(settings: Settings) -> Work:
     }
     absent = {}
     if compiling.can_compile(settings.device.type):
-        sides[COMPILED] = step(
-            ours, OURS, prepare=lambda m: compiling.compile_network(channels_last(m))
-        )
+        sides[COMPILED] = step(ours, OURS, prepare=compiled)
     else:
         absent[COMPILED] = 'torch.compile does not work here'
     return Work(sides=sides, check=check, absent=absent)
@@ -190,12 +189,14 @@ def make_step(
 
 def channels_last(model: nn.Module) -> nn.Module:
     """The model with the channels of a cell side by side in memory."""
-    return model.to(memory_format=torch.channels_last)
+    use_channels_last(model)
+    return model
 
 
 def compiled(model: nn.Module) -> nn.Module:
     """The network compiled, in the memory format that is faster."""
-    return compiling.compile_network(channels_last(model))
+    compile_parts(channels_last(model))
+    return model
 
 
 def check(side: str, output: dict, reference: dict) -> str:
