@@ -27,8 +27,8 @@ VARIANTS = {  # options of deploy.accelerate
     COMPILED: dict(compile=True),
     BF16: dict(dtype=torch.bfloat16),
 }
-# Random deformable layers enlarge rounding: sizes of 150 pixels differ by 0.05 after folding.
-TOLERANCE = dict(score=1e-5, pixels=0.1)
+# Random deformable layers enlarge rounding: scores differ by 2e-5 after folding.
+TOLERANCE = dict(score=1e-4, pixels=0.1)
 ROUNDED = 0.02  # of the scores, with eight bits; which of the weak peaks are kept may differ
 
 
