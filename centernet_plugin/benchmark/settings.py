@@ -30,7 +30,7 @@ class Settings:
     objects: int | None = None
     classes: int = 80
     size: int = 512
-    train_images: int = 4
+    train_images: int = 16
     repeat: int = 10
     seconds: float = 60.0
     pictures: Pictures = field(default_factory=Pictures)

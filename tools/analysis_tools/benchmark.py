@@ -49,9 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument('--objects', type=int, help='in the batch (default: 114 in 16 images)')
     parser.add_argument('--classes', type=int, help='default: 80')
     parser.add_argument('--size', type=int, help='side of the input, in pixels (default: 512)')
-    parser.add_argument(
-        '--train-images', type=int, help='in a training step (default: 4, on cuda 16)'
-    )
+    parser.add_argument('--train-images', type=int, help='in a training step (default: 16)')
     parser.add_argument('--repeat', type=int, help='rounds, of which medians count (default: 10)')
     parser.add_argument(
         '--seconds', type=float, help='after which a case begins no further round (default: 60)'
@@ -126,9 +124,7 @@ def make_settings(args: argparse.Namespace) -> Settings:
         for name in ('images', 'objects', 'classes', 'size', 'train_images', 'repeat', 'seconds')
         if (value := getattr(args, name)) is not None
     }
-    defaults = dict(train_images=16 if device.type == 'cuda' else 4)
-    if args.quick:
-        defaults |= QUICK
+    defaults = dict(QUICK) if args.quick else {}
     count = args.pictures or defaults.pop('pictures', 32)
     defaults.pop('pictures', None)
     places = {name: getattr(args, name) for name in PATHS if getattr(args, name)}
