@@ -62,7 +62,7 @@ def focal_loss_and_gradient(
         costs.append((cost * (weight if everywhere else weight - 1)).sum())
         if gradient is not None:
             gradient[plane] = slope * weight * scale
-    peaks = tuple(target.peaks.T)
+    peaks = torch.unravel_index(target.peaks, target.shape)
     cost, slope = peak_cost(logits[peaks].to(dtype), alpha, clamp)  # (N,)
     costs.append((cost * target.counts).sum())
     if gradient is not None:

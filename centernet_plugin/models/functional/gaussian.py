@@ -1,5 +1,6 @@
 """Gaussian radius of an object, and the gaussians drawn at centres (paper, section 3)."""
 
+import bisect
 from collections.abc import Iterator
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor
 from .device import immediate
 
 RADIUS_RULES = ('historical', 'corrected')
+FEW = 1000  # objects
 CHUNK = 2**22  # cells of windows alive at once: 16 MiB, and twice that for their positions
 
 
@@ -55,47 +57,59 @@ def gaussian_sigma(radii: Tensor) -> Tensor:
 
 
 def draw_gaussians(
-    canvas: Tensor, cells: Tensor, radii: Tensor, rows: Tensor, weight: Tensor, max_radius: int
+    canvas: Tensor, cells: Tensor, radii: Tensor, rows: Tensor, max_radius: int | None = None
 ) -> None:
     """Raise maps to the gaussian of every object, where it is higher; its peak is exactly 1.
 
     Only the windows are touched, so the cost grows with the cells that objects cover. No device
     sync: on CPU objects are grouped by radius, elsewhere all get the largest window.
 
-    Legend: N objects, S maps of H x W cells.
+    Legend: N objects, S maps of H x W cells, k cells along a side of a window.
 
     Args:
         canvas: the maps, changed in place. (S, H, W)
         cells: integer centre cells (x, y), within the maps. (N, 2)
         radii: integer-valued radii; standard deviation is (2 r + 1) / 6 and the window ends at
-            the radius. (N,)
+            the radius. Of a negative radius nothing is drawn. (N,), floating point
         rows: map of each object. (N,), int64
-        weight: 1 draws the object, 0 leaves it out. (N,)
-        max_radius: no radius is larger.
+        max_radius: no radius is larger; needed where values cannot be looked at.
     """
     height, width = canvas.shape[-2:]
-    flat, sigma = canvas.view(-1), gaussian_sigma(radii.to(canvas.dtype))
-    for part, reach in _by_reach(radii, max_radius):
-        steps = torch.arange(-reach, reach + 1, device=canvas.device)  # k = 2 reach + 1
-        profile = torch.exp(-(steps.to(canvas.dtype) ** 2) / (2 * sigma[part, None] ** 2))
-        profile = profile * (steps.abs() <= radii[part, None])  # (n, k), along x and along y
-        x, y = (cells[part].T[:, :, None] + steps).unbind()  # (n, k)
-        column = profile * ((x >= 0) & (x < width))
-        row = profile * ((y >= 0) & (y < height)) * weight[part, None]
-        y = rows[part, None] * height + y.clamp(0, height - 1)
-        index = y[:, :, None] * width + x.clamp(0, width - 1)[:, None]  # (n, k, k)
-        window = row[:, :, None] * column[:, None]
-        flat.scatter_reduce_(0, index.view(-1), window.view(-1), 'amax')
-
-
-def _by_reach(radii: Tensor, max_radius: int) -> Iterator[tuple[Tensor, int]]:
-    """Groups of objects, and the radius of the windows that hold each group."""
+    groups = [(slice(None), max_radius)]
     if immediate(radii):
-        level = radii.add(1).log2().ceil()  # at most four times the cells that are needed
-        groups = [(level == value).nonzero()[:, 0] for value in level.unique()]
-        reaches = [int(radii[group].max()) for group in groups]
-    else:
-        groups, reaches = [torch.arange(len(radii), device=radii.device)], [max_radius]
-    for group, reach in zip(groups, reaches, strict=True):
-        for part in group.split(max(1, CHUNK // (2 * reach + 1) ** 2)):
-            yield part, reach
+        radii, order = radii.sort()
+        cells, rows = cells[order], rows[order]
+        groups = _by_reach(radii)
+    (x, y), first = cells.T[:, :, None], (rows * height)[:, None]
+    falloff = (-0.5 / gaussian_sigma(radii) ** 2)[:, None]
+    for group, reach in groups:
+        steps = torch.arange(-reach, reach + 1, device=canvas.device)  # k
+        square, distance = steps.to(falloff) ** 2, steps.abs()
+        for part in _parts(group, len(radii), max(1, CHUNK // len(steps) ** 2)):
+            profile = torch.exp(square * falloff[part])  # (n, k), along x and along y
+            profile *= distance <= radii[part, None]
+            # Beyond the border the last cell stands in; nearer to the centre, it is higher anyway.
+            column = (x[part] + steps).clamp_(0, width - 1)
+            row = (y[part] + steps).clamp_(0, height - 1).add_(first[part]).mul_(width)
+            index = row[:, :, None] + column[:, None]  # (n, k, k)
+            window = profile[:, :, None] * profile[:, None]
+            canvas.view(-1).scatter_reduce_(0, index.view(-1), window.view(-1), 'amax')
+
+
+def _by_reach(radii: Tensor) -> list[tuple[slice, int]]:
+    """Groups of objects sorted by radius, each with the radius of the windows that hold it."""
+    values, groups, start = radii.tolist(), [], 0
+    # Few objects: to call costs more than the cells that are drawn for nothing.
+    factor = 4 if len(values) < FEW else 2
+    while start < len(values):
+        limit = factor * (values[start] + 1)
+        stop = bisect.bisect_left(values, limit, lo=start)
+        if values[stop - 1] >= 0:
+            groups.append((slice(start, stop), int(values[stop - 1])))
+        start = stop
+    return groups
+
+
+def _parts(group: slice, count: int, size: int) -> Iterator[slice]:
+    start, stop, _ = group.indices(count)
+    return (slice(i, min(i + size, stop)) for i in range(start, stop, size))

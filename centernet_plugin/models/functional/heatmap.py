@@ -22,7 +22,7 @@ class HeatmapTarget:
         shape: (B, C, H, W).
         planes: image times C plus class of each plane kept, all different. (S,), int64
         values: gaussians, 1 at centres, 0 on planes without objects. (S, H, W), float32
-        peaks: centre cell of each object: image, class, y, x. (N, 4), int64
+        peaks: centre cell of each object, as its place in the flat map. (N,), int64
         counts: 1 for the first object of each centre cell, 0 for others on the same cell and for
             objects that are not on the map. (N,), float32
         ignore: 1 where background does not count, or None. (S, H, W)
@@ -38,7 +38,7 @@ class HeatmapTarget:
     @classmethod
     def from_dense(cls, heatmap: Tensor, ignore: Tensor | None = None) -> 'HeatmapTarget':
         """From a map (B, C, H, W) in [0, 1], exactly 1 at peaks; one device sync."""
-        peaks = (heatmap == 1).nonzero()
+        peaks = (heatmap == 1).flatten().nonzero()[:, 0]
         return cls(
             shape=tuple(heatmap.shape),
             planes=torch.arange(heatmap.shape[0] * heatmap.shape[1], device=heatmap.device),
@@ -69,7 +69,7 @@ def build_heatmap_target(
     valid: Tensor,
     shape: tuple[int, int, int, int],
     *,
-    max_radius: int,
+    max_radius: int | None = None,
     ignored: tuple[Tensor, Tensor] | None = None,
 ) -> HeatmapTarget:
     """Elementwise maximum of one gaussian per object (paper, section 3), without a device sync.
@@ -79,10 +79,10 @@ def build_heatmap_target(
     Args:
         planes: image times C plus class of each object. (N,), int64
         cells: centre cell (x, y). (N, 2), int64
-        radii: integer-valued. (N,)
+        radii: integer-valued, floating point. (N,)
         valid: False leaves an object out. (N,), bool
         shape: (B, C, H, W).
-        max_radius: no radius is larger.
+        max_radius: no radius is larger; needed where values cannot be looked at.
         ignored: plane and box of regions where background does not count: (R,), int64, and x1,
             y1, x2, y2 in cells, (R, 4).
     """
@@ -92,18 +92,17 @@ def build_heatmap_target(
         on_plane = torch.cat([planes, ignored[0]])
     kept, row = _occupied(on_plane, images * classes)
     values = cells.new_zeros((len(kept), height, width), dtype=torch.float32)
-    draw_gaussians(values, cells, radii, row[:count], valid, max_radius)
+    draw_gaussians(values, cells, torch.where(valid, radii, -1), row[:count], max_radius)
     ignore = None
     if ignored is not None:
         ignore = _cover(torch.zeros_like(values), ignored[1], row[count:])
-    peaks = torch.stack([planes // classes, planes % classes, cells[:, 1], cells[:, 0]], dim=1)
-    position = (planes * height + cells[:, 1]) * width + cells[:, 0]
+    peaks = (planes * height + cells[:, 1]) * width + cells[:, 0]
     return HeatmapTarget(
         shape=shape,
         planes=kept,
         values=values,
         peaks=peaks,
-        counts=_first_of_each(position, valid),
+        counts=_first_of_each(peaks, valid),
         ignore=ignore,
     )
 
@@ -114,13 +113,12 @@ def _occupied(planes: Tensor, num_planes: int) -> tuple[Tensor, Tensor]:
     Their number is known on CPU only. Elsewhere it costs a sync, so there as many are kept as there
     can be: the planes behind the occupied ones are other, empty ones.
     """
-    occupied = planes.new_zeros(num_planes).index_fill_(0, planes, 1)
-    count = min(len(planes), num_planes)
     if immediate(planes):
-        count = int(occupied.sum())
-    kept = occupied.argsort(descending=True, stable=True)[:count]
+        return planes.unique(return_inverse=True)
+    occupied = planes.new_zeros(num_planes).index_fill_(0, planes, 1)
+    kept = occupied.argsort(descending=True, stable=True)[: min(len(planes), num_planes)]
     row = torch.empty_like(occupied)
-    row[kept] = torch.arange(count, device=planes.device)
+    row[kept] = torch.arange(len(kept), device=planes.device)
     return kept, row[planes]
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from mmdet.structures.bbox import get_box_tensor
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from .device import immediate
 from .gaussian import gaussian_radius, gaussian_sigma
 from .grid import clip_boxes
 from .heatmap import HeatmapTarget, build_heatmap_target
@@ -29,7 +31,7 @@ class CenterTargets:
         sizes: (width, height) of its box within the map. (M, 2)
         weight: weight of each sample, 0 for objects that are not on the map. (M,)
         objects: object of each sample, an index into ``instances``. (M,), int64
-        instances: the annotations of all images, concatenated, in input pixels. N
+        batch_instances: the annotations of each image, in input pixels.
     """
 
     heatmap: HeatmapTarget
@@ -39,7 +41,12 @@ class CenterTargets:
     sizes: Tensor
     weight: Tensor
     objects: Tensor
-    instances: InstanceData
+    batch_instances: list[InstanceData]
+
+    @cached_property
+    def instances(self) -> InstanceData:
+        """The annotations of all images, concatenated. N"""
+        return InstanceData.cat(self.batch_instances)
 
     def gather(self, feature: Tensor) -> Tensor:
         """Read a map (B, D, H, W) at the samples. (M, D)"""
@@ -100,8 +107,9 @@ def build_targets(
     sizes = boxes[:, 2:] - boxes[:, :2]
     cells = centers.long()
     radii = _whole_radii(sizes, min_overlap, rule)
-    # No visible part is larger than this, so the windows' size is known without asking the device.
-    limit = int(_whole_radii(torch.tensor([size[1], size[0]]) - 1.0, min_overlap, rule)) + 1
+    limit = None
+    if not immediate(radii):  # of the largest visible part that there can be
+        limit = int(_whole_radii(torch.tensor([size[1], size[0]]) - 1.0, min_overlap, rule)) + 1
 
     ignored = [(i, x) for i, x in enumerate(batch_ignored or ()) if x is not None and len(x)]
     regions = None
@@ -122,15 +130,16 @@ def build_targets(
     weight = valid.float()
     if neighbours:
         objects, cells, weight = _neighbourhood(cells, radii, weight, size, neighbours)
+        image, centers, sizes = image[objects], centers[objects], sizes[objects]
     return CenterTargets(
         heatmap=heatmap,
-        image=image[objects],
+        image=image,
         cells=cells,
-        centers=centers[objects],
-        sizes=sizes[objects],
+        centers=centers,
+        sizes=sizes,
         weight=weight,
         objects=objects,
-        instances=InstanceData.cat(batch_instances),
+        batch_instances=batch_instances,
     )
 
 
@@ -143,10 +152,11 @@ def _whole_radii(sizes: Tensor, min_overlap: float, rule: str) -> Tensor:
 def _flatten(images: Iterable[tuple[int, InstanceData]]) -> tuple[Tensor, Tensor, Tensor]:
     """Boxes, labels and image of the instances of numbered images. (N, 4), (N,), (N,)"""
     images = list(images)
-    boxes = torch.cat([get_box_tensor(x.bboxes).float().reshape(-1, 4) for _, x in images])
-    labels = torch.cat([x.labels for _, x in images]).long()
-    image = torch.cat([torch.full_like(x.labels, i).long() for i, x in images])
-    return boxes, labels, image
+    boxes = torch.cat([get_box_tensor(x.bboxes) for _, x in images]).reshape(-1, 4)
+    labels = torch.cat([x.labels for _, x in images])
+    image = [i for i, x in images for _ in range(len(x.labels))]
+    image = torch.tensor(image, dtype=torch.int64).to(labels.device, non_blocking=True)
+    return boxes.float(), labels.long(), image
 
 
 def _neighbourhood(

@@ -33,7 +33,7 @@ def test_equals_a_loop_over_objects_and_cells(anywhere, count):
         torch.testing.assert_close(dense.double(), expected, rtol=0, atol=1e-6)
         # Exactly 1 where the loss looks for peaks, each counted once.
         peaks = target.peaks[target.counts == 1]
-        assert sorted(peaks.tolist()) == (target.dense() == 1).nonzero().tolist()
+        assert sorted(peaks.tolist()) == (target.dense() == 1).flatten().nonzero()[:, 0].tolist()
         assert len(target.planes) == len(set(target.planes.tolist())) <= min(count, 6)
 
 

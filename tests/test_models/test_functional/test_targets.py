@@ -64,6 +64,14 @@ def test_no_object_at_all():
     assert targets.gather(torch.zeros(2, 5, 4, 4)).shape == (0, 5)
 
 
+def test_an_image_without_boxes_may_have_no_columns_either():
+    empty = InstanceData(bboxes=torch.zeros(0), labels=torch.zeros(0, dtype=torch.int64))
+    with_boxes = instances([[3, 5, 40, 60]], [0])
+    targets = build_targets([empty, with_boxes, empty], 1, (24, 28))
+    assert targets.image.tolist() == [1]
+    assert build_targets([empty, empty], 1, (24, 28)).cells.shape == (0, 2)
+
+
 def test_mmdet_boxes_are_taken():
     plain = instances([[3, 5, 40, 60]], [0])
     wrapped = InstanceData(bboxes=HorizontalBoxes(plain.bboxes), labels=plain.labels)
@@ -103,7 +111,7 @@ def test_boxes_larger_than_the_map_and_a_thousand_of_them(monkeypatch, rule, ove
     batch = [InstanceData(bboxes=boxes, labels=labels), instances([[-9, -9, 999, 999]], [0])]
     options = dict(num_classes=3, size=(20, 31), rule=rule, min_overlap=overlap)
     known = build_targets(batch, **options)
-    for module in ('gaussian', 'heatmap'):
+    for module in ('gaussian', 'heatmap', 'targets'):
         monkeypatch.setattr(
             f'centernet_plugin.models.functional.{module}.immediate', lambda x: False
         )
