@@ -73,7 +73,9 @@ class PerfectHead(CenterNetHead):
         super().__init__(**options)
         self.width = width
 
-    def forward(self, feats: tuple[Tensor, ...]) -> tuple[dict[str, Tensor]]:
+    def forward(
+        self, feats: tuple[Tensor, ...], last_only: bool = False
+    ) -> tuple[dict[str, Tensor]]:
         maps = read_maps(feats[0])
         maps['size'][:, 0] *= self.width
         others = maps['heatmap'].new_full((1, 1, 1, 1), -20.0)

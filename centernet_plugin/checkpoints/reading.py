@@ -116,7 +116,10 @@ def _load(path: Path):
     """``torch.load`` of data only; what a Runner of mmengine saves is data."""
     allowed = contextlib.nullcontext()
     if not checkpoint.before_weights_only():
-        allowed = torch.serialization.safe_globals(checkpoint.safe_globals())
+        # At its end torch forbids what it allowed, also what had been allowed before.
+        known = torch.serialization.get_safe_globals()
+        new = [entry for entry in checkpoint.safe_globals() if entry not in known]
+        allowed = torch.serialization.safe_globals(new)
     try:
         with allowed, warnings.catch_warnings():
             warnings.simplefilter('ignore')  # an error says more

@@ -142,6 +142,9 @@ def run(main: Callable[[], None], *, after_interrupt: str = '') -> int:
     try:
         with _insistent_interrupts():
             main()
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            # A process that ends with the group's threads running can abort after all is done.
+            torch.distributed.destroy_process_group()
     except (Exception, KeyboardInterrupt) as error:
         # An interrupt amid torch.save ends as another exception.
         if any(isinstance(link, KeyboardInterrupt) for link in _chain(error)):

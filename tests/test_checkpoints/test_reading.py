@@ -14,6 +14,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 
 from centernet_plugin.checkpoints import read_checkpoint
+from centernet_plugin.compat.checkpoint import safe_globals
 from centernet_plugin.errors import UserInputError
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -196,6 +197,18 @@ def test_allowances_do_not_outlive_the_reading(tmp_path):
         read_checkpoint(save(tmp_path / 'a.pth', STATE))
         assert torch.serialization.get_safe_globals() == []
     finally:
+        torch.serialization.add_safe_globals(before)
+
+
+def test_what_was_allowed_before_stays_allowed(tmp_path):
+    """Where mmengine needs help to load checkpoints, a conversion must not take it away."""
+    before = torch.serialization.get_safe_globals()
+    torch.serialization.add_safe_globals(safe_globals())
+    try:
+        read_checkpoint(save(tmp_path / 'a.pth', STATE))
+        assert set(safe_globals()) <= set(torch.serialization.get_safe_globals())
+    finally:
+        torch.serialization.clear_safe_globals()
         torch.serialization.add_safe_globals(before)
 
 

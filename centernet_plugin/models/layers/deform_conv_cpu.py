@@ -10,6 +10,10 @@ Legend: N images, C input channels, O output channels, K taps of the kernel, (H,
 (P, Q) output size, p output rows at a time.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -17,6 +21,19 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 POSITIONS = 2048  # output positions at a time and thread: few enough for the cache, many to share
+
+
+_allowed = ContextVar('rows are allowed', default=True)
+
+
+@contextmanager
+def not_used() -> Iterator[None]:
+    """Context for those who look at every operator: the layers use ``grid_sample``."""
+    token = _allowed.set(False)
+    try:
+        yield
+    finally:
+        _allowed.reset(token)
 
 
 def is_usable(x: Tensor, groups: int, deform_groups: int) -> bool:
@@ -31,6 +48,7 @@ def is_usable(x: Tensor, groups: int, deform_groups: int) -> bool:
         and x.is_cpu
         and groups == deform_groups == 1
         and 'fbgemm' in torch.backends.quantized.supported_engines
+        and _allowed.get()
     )
 
 

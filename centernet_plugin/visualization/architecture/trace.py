@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from ...models.layers import deform_conv_cpu
+
 
 @dataclass(frozen=True)
 class Op:
@@ -65,6 +67,7 @@ def trace(model: nn.Module, inputs: Tensor, **kwargs) -> Trace:
     recorder = _Recorder(inputs)
     with ExitStack() as stack:
         stack.enter_context(torch.no_grad())
+        stack.enter_context(deform_conv_cpu.not_used())
         for path, module in model.named_modules():
             before = module.register_forward_pre_hook(recorder.enter(path), prepend=True)
             after = module.register_forward_hook(recorder.leave)
