@@ -29,6 +29,7 @@ the JSON files beside it.
   generator of `tools/dataset_converters/make_synthetic.py`, unless the command names others.
 - Of the deformable convolution, the other side is mmcv's compiled operator.
 - Networks have random weights, equal on both sides where there are two.
+- What the switches do to accuracy: [accuracy.md](accuracy.md).
 """
 
 
