@@ -133,6 +133,8 @@ def test_compiling_needs_a_compiler(monkeypatch):
     monkeypatch.setenv('CXX', 'my-compiler')
     with pytest.raises(UserInputError, match='my-compiler'):
         accelerate(model, compile=True)
+    with pytest.raises(UserInputError, match='my-compiler'):
+        compile_parts(model, dict(backend='inductor', dynamic=True))
     compile_parts(model, dict(backend='eager'))
 
 
@@ -216,6 +218,11 @@ def test_same_detections_of_a_mirrored_test(saved, detector):
     expected = detect(model)
     assert norms(accelerate(model)) == 0
     _assert_same(detect(model), expected)
+
+
+def test_a_model_that_is_training_is_taken():
+    model = accelerate(build('resnet').train())
+    assert norms(model) == 0 and not any(module.training for module in model.modules())
 
 
 def test_close_detections_in_bfloat16(saved, detector):

@@ -64,3 +64,37 @@ def test_schedules_are_scaled_along(script):
     warm_up, cycle, steps = cfg.param_scheduler
     assert warm_up.end == 100 and cycle.end == cycle.total_steps == 6 and steps.milestones == [3, 5]
     assert cfg.train_cfg.max_epochs == cfg.train_cfg.val_interval == 6
+
+
+def test_runs_differ_in_switches_and_seeds(tmp_path, script, monkeypatch):
+    seen = []
+
+    def note(cfg):
+        hooks = {hook.type: hook for hook in cfg.custom_hooks}
+        fast = hooks.get('centernet_plugin.AccelerateHook', {})
+        bf16 = cfg.optim_wrapper.type.endswith('AutocastOptimWrapper')
+        compiled = fast.get('compile', False) or cfg.model.bbox_head.loss_heatmap.compile
+        seen.append((fast.get('channels_last', False), bf16, compiled, cfg.randomness.seed))
+        return {'coco/bbox_mAP': len(seen) / 100, 'seconds': 1.0}
+
+    monkeypatch.setattr(script, 'run', note)
+    options = ['--switches', 'channels last', 'bfloat16', '--seeds', '1', '2', '--seeds-alone', '3']
+    argv = ['script', str(CONFIG), '--work-dir', str(tmp_path), *options]
+    monkeypatch.setattr('sys.argv', argv)
+    script.main()
+    assert seen == [
+        (False, False, False, 1),
+        (False, False, False, 2),
+        (True, True, False, 1),
+        (True, True, False, 2),
+        (True, False, False, 3),
+        (False, True, False, 3),
+    ]
+
+
+def test_table_has_means_in_percent(script):
+    rows = [{'coco/bbox_mAP': ap, 'seconds': seconds} for ap, seconds in ((0.2, 10), (0.5, 20))]
+    table = script.table({'all off': rows})
+    assert [list(column.cells) for column in table.columns] == [
+        ['all off'], ['35.0'], ['20.0 50.0'], ['15']
+    ]  # fmt: skip

@@ -59,6 +59,36 @@ def test_losses_with_and_without_objects():
     assert all(p.grad is not None and p.grad.isfinite().all() for p in head.parameters())
 
 
+def test_losses_of_half_precision_maps_are_float32():
+    maps = {
+        name: torch.randn(1, channels, 16, 24).bfloat16()
+        for name, channels in dict(heatmap=3, size=2, offset=2).items()
+    }
+    instances = [sample([[4, 4, 40, 50], [50, 10, 90, 33]], [1, 2]).gt_instances]
+    losses = make_head().loss_by_feat((maps,), instances, [{}])
+    as_float = {name: value.float() for name, value in maps.items()}
+    expected = make_head().loss_by_feat((as_float,), instances, [{}])
+    for name, loss in losses.items():
+        assert loss.dtype == torch.float32 and loss == expected[name]
+
+
+def test_losses_of_one_value_per_sample_are_weighed():
+    """As those of boxes are; a sample without weight must not count."""
+
+    class PerSample(torch.nn.Module):
+        def forward(self, pred, target, reduction_override):
+            return (pred - target).abs().sum(1)
+
+    instances = [sample([[4, 4, 40, 50], [-90, -90, -60, -60], [9, 9, 20, 30]], [1, 2, 0])]
+    targets = make_head().get_targets((16, 24), [s.gt_instances for s in instances])
+    assert targets.weight.tolist() == [1, 0, 1]
+    maps = torch.randn(1, 2, 16, 24)
+    branch = SizeBranch(loss=dict(type='mmdet.L1Loss'))
+    per_channel = branch.loss(maps, targets)
+    branch.loss_module = PerSample()
+    assert branch.loss(maps, targets).item() == pytest.approx(per_channel.item(), rel=1e-5)
+
+
 def test_nan_boxes_do_not_reach_the_loss():
     nan = float('nan')
     losses = make_head().loss(

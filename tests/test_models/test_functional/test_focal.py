@@ -61,12 +61,13 @@ def test_value_and_gradient_equal_those_of_autograd(seed, count, clamp, ignored,
     assert_equals_the_obvious(logits, target, 1e-9, clamp=clamp, alpha=alpha, beta=beta)
 
 
-@pytest.mark.parametrize('chunk', [1, 50, 10**9])
+@pytest.mark.parametrize('chunk', [1, 50, 100, 10**9])
 @pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last])
 def test_parts_add_up(monkeypatch, chunk, layout):
     monkeypatch.setattr(focal, 'CPU_CHUNK', chunk)
-    logits, target = draw_case(3, (2, 5, 6, 7), 6)
-    assert 0 < len(target.planes) < 10
+    logits, target = draw_case(2, (2, 5, 6, 7), 6)
+    # Something is drawn on each plane kept: to leave out any of them would show.
+    assert 2 < len(target.planes) < 10 and target.values.flatten(1).any(1).all()
     assert_equals_the_obvious(logits.contiguous(memory_format=layout), target, 1e-9, clamp=1e-4)
 
 
@@ -77,6 +78,15 @@ def test_any_strides_are_taken():
     loss, gradient = focal_loss_and_gradient(backwards, target)
     expected, expected_gradient = focal_loss_and_gradient(logits, target)
     assert torch.equal(gradient, expected_gradient) and loss == expected
+
+
+@pytest.mark.parametrize('count', [6, 200])
+@pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last])
+def test_gradient_has_the_layout_of_the_logits(count, layout):
+    logits, target = draw_case(0, (2, 5, 6, 7), count)
+    logits = logits.contiguous(memory_format=layout)
+    _, gradient = focal_loss_and_gradient(logits, target)
+    assert gradient.stride() == logits.stride()
 
 
 def test_probabilities_at_the_clamp_keep_their_gradient():

@@ -79,6 +79,19 @@ def test_a_thousand_objects_at_one_cell_are_one_peak(anywhere):
     assert (target.dense() == 1).sum() == 1
 
 
+def test_an_object_at_the_very_first_cell_counts(anywhere):
+    first = torch.zeros(2, dtype=torch.int64)
+    target = build_heatmap_target(
+        first,
+        torch.zeros(2, 2, dtype=torch.int64),
+        torch.tensor([1.0, 2.0]),
+        torch.tensor([True, True]),
+        (1, 1, 4, 4),
+        max_radius=2,
+    )
+    assert target.counts.tolist() == [1, 0] and target.peaks.tolist() == [0, 0]
+
+
 def test_ignored_regions_have_planes_of_their_own(anywhere):
     shape = (2, 2, 5, 6)
     objects = draw_objects(0, 1, shape)

@@ -91,6 +91,39 @@ def test_neighbours_share_the_object_and_its_gaussian():
     assert (targets.cells >= 0).all()
 
 
+def test_neighbours_off_the_map_or_of_objects_off_it_have_no_weight():
+    """On a map that is wider than high, whose sides must not be mixed up."""
+    boxes = [[0, 0, 24, 24], [-90, -90, -60, -60], [90, 10, 140, 60]]
+    targets = build_targets([instances(boxes, [0, 0, 0])], 1, (20, 40), neighbours=5)
+    corner, gone, right = (targets.objects == i for i in range(3))
+    assert targets.weight[gone].sum() == 0
+    # The first two have their centres at (3, 3) and (28, 8).
+    weighted = targets.cells[corner & (targets.weight > 0)].tolist()
+    assert len(weighted) == len({tuple(cell) for cell in weighted}) > 1
+    assert targets.cells[right].amax(0).tolist() == [33, 13]
+    for i in (corner, right):
+        dense = targets.heatmap.dense()[0, 0]
+        cells = targets.cells[i][targets.weight[i] > 0]
+        assert torch.allclose(
+            dense[cells[:, 1], cells[:, 0]], targets.weight[i][targets.weight[i] > 0]
+        )
+
+
+def test_neighbours_beyond_the_border_have_no_weight():
+    """The gaussian of a thin box reaches over its sides, and here over the border."""
+    batch = [instances([[0, 0, 56, 4.8]], [0])]
+    targets = build_targets(batch, 1, (20, 40), neighbours=1)
+    weighted = targets.cells[targets.weight > 0].tolist()
+    assert len(weighted) == len({tuple(cell) for cell in weighted}) == 6
+
+
+def test_crowds_without_regions_take_no_map():
+    batch = [instances([[0, 0, 16, 16]], [0])]
+    assert (
+        build_targets(batch, 2, (12, 12), batch_ignored=[instances([], [])]).heatmap.ignore is None
+    )
+
+
 def test_ignored_region_covers_its_class_only():
     batch = [instances([[0, 0, 16, 16]], [0])]
     crowd = [instances([[17, 18, 31, 38]], [1])]  # touches cells 4 to 7 and 4 to 9

@@ -1,3 +1,5 @@
+import importlib
+
 import numpy as np
 import pytest
 import torch
@@ -63,6 +65,22 @@ def test_ignored_background_does_not_count():
     HeatmapFocalLoss(loss_weight=2)(logits, dense(target, ignore)).backward()
     assert logits.grad[0, 0, 0, 0] < 0, 'a peak counts wherever it lies'
     assert logits.grad[0, 0, 0, 1] == 0 and logits.grad[0, 0, 1, 1] > 0
+
+
+def test_module_hands_its_options_on_and_weighs(monkeypatch):
+    seen = {}
+    # The package has a function of the module's name.
+    module = importlib.import_module('centernet_plugin.models.losses.heatmap_focal_loss')
+
+    def note(logits, target, **options):
+        seen.update(options)
+        return logits.sum(), None
+
+    monkeypatch.setattr(module, 'focal_loss_and_gradient', note)
+    loss = HeatmapFocalLoss(alpha=1.5, beta=3.0, clamp=None, compile=True, loss_weight=0.5)
+    value = loss(torch.ones(1, 1, 2, 2), dense(torch.zeros(1, 1, 2, 2)))
+    assert value == 2
+    assert seen == dict(alpha=1.5, beta=3.0, clamp=None, compile=True, with_gradient=False)
 
 
 def test_gradient_takes_what_comes_down():
