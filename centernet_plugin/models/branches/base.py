@@ -79,7 +79,8 @@ class Branch(nn.Module, metaclass=ABCMeta):
     def loss(self, prediction: Tensor, targets: CenterTargets) -> Tensor:
         """Loss of the map, averaged over the weighted samples and channels (paper, eq. 2 and 3).
 
-        The published normaliser: objects times channels plus 1e-4, so that no object gives 0.
+        The published normaliser: objects times channels plus 1e-4, so that no object gives 0. It is
+        also that of losses with one value per sample, such as those of overlap.
 
         Args:
             prediction: (B, D, H, W).

@@ -62,7 +62,7 @@ def focal_loss_and_gradient(
         costs.append((cost * (weight if everywhere else weight - 1)).sum())
         if gradient is not None:
             gradient[plane] = slope * weight * scale
-    peaks = torch.unravel_index(target.peaks, target.shape)
+    peaks = _unravel(target.peaks, target.shape)
     cost, slope = peak_cost(logits[peaks].to(dtype), alpha, clamp)  # (N,)
     costs.append((cost * target.counts).sum())
     if gradient is not None:
@@ -108,7 +108,8 @@ def _as_background(
 ) -> tuple[Tensor, Tensor | None]:
     """Cost of the maps if they had no object, and its gradient times a scale."""
     if compile:
-        return _compiled()(logits, scale, alpha, clamp)
+        cost, gradient = _compiled()(logits, scale, alpha, clamp)
+        return cost, gradient if with_gradient else None
     gradient = torch.empty_like(logits, dtype=scale.dtype) if with_gradient else None
     costs = []
     for cells, *out in _parts(logits, *([] if gradient is None else [gradient])):
@@ -131,6 +132,15 @@ def _every_cell(
 @functools.cache
 def _compiled():
     return torch.compile(_every_cell, fullgraph=True)
+
+
+def _unravel(places: Tensor, shape: tuple[int, ...]) -> tuple[Tensor, ...]:
+    """Indices of places in a flat map; torch's own copies the shape to the device and waits."""
+    found = []
+    for length in reversed(shape):
+        found.append(places % length)
+        places = places // length
+    return tuple(reversed(found))
 
 
 def _parts(*maps: Tensor) -> Iterator[tuple[Tensor, ...]]:

@@ -27,7 +27,12 @@ def find_peaks(heatmap: Tensor, k: int, kernel: int = 3) -> tuple[Tensor, Tensor
             peaks. (B, K)
         labels: class of each peak. (B, K), int64
         cells: (x, y) of each peak. (B, K, 2), int64
+
+    Raises:
+        ValueError: an even ``kernel``.
     """
+    if kernel % 2 == 0:
+        raise ValueError(f'the side of a neighbourhood is odd, got {kernel}')
     heatmap = heatmap.detach().contiguous()
     images, classes, height, width = heatmap.shape
     planes = heatmap.flatten(0, 1)  # (B C, H, W)

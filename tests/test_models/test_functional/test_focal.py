@@ -106,6 +106,14 @@ def test_no_gradient_is_made_where_none_is_wanted():
     assert gradient is None and loss == focal_loss_and_gradient(logits, target)[0]
 
 
+def test_nor_by_the_compiled_form(monkeypatch):
+    monkeypatch.setattr(focal, '_compiled', lambda: focal._every_cell)
+    logits, target = draw_case(0, (2, 5, 6, 7), 6)
+    loss, gradient = focal_loss_and_gradient(logits, target, with_gradient=False, compile=True)
+    assert gradient is None
+    assert loss.item() == pytest.approx(focal_loss_and_gradient(logits, target)[0].item())
+
+
 def test_float32_sums_of_many_cells_keep_their_digits():
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(4, 20, 64, 64, generator=generator) - 2

@@ -74,3 +74,8 @@ def test_saturated_and_forbidden_cells():
 def test_empty_batch():
     values, labels, cells = find_peaks(torch.zeros(0, 2, 3, 4), 5)
     assert values.shape == labels.shape == (0, 5) and cells.shape == (0, 5, 2)
+
+
+def test_even_neighbourhoods_are_refused():
+    with pytest.raises(ValueError, match='odd, got 2'):
+        find_peaks(torch.zeros(1, 1, 4, 4), 5, kernel=2)
