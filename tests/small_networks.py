@@ -56,12 +56,14 @@ NETWORKS = {  # backbone, neck, channels of the head's input
 }
 
 
-def build(name: str) -> nn.Module:
-    """A detector in evaluation mode whose batch norms and sampling offsets are not the identity."""
+def model_config(name: str, **preprocessor) -> dict:
+    """The detector's config; ``preprocessor`` are settings of its data preprocessor."""
     backbone, neck, channels = NETWORKS[name]
-    config = dict(
+    return dict(
         type='centernet_plugin.CenterNet',
-        data_preprocessor=dict(type='mmdet.DetDataPreprocessor', pad_size_divisor=32),
+        data_preprocessor=dict(
+            type='mmdet.DetDataPreprocessor', pad_size_divisor=32, **preprocessor
+        ),
         backbone=backbone,
         neck=neck,
         bbox_head=dict(
@@ -72,9 +74,13 @@ def build(name: str) -> nn.Module:
             num_stacks=backbone.get('num_stacks', 1),
         ),
     )
+
+
+def build(name: str) -> nn.Module:
+    """A detector in evaluation mode whose batch norms and sampling offsets are not the identity."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = MODELS.build(config)
+        model = MODELS.build(model_config(name))
         disturb(model)
         with torch.no_grad():
             model.train()(noise(2))

@@ -6,7 +6,8 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from ..models.dense_heads import CenterNetHead
-from .inputs import OVERLAP, RULE
+from .inputs import OVERLAP, RULE, draw_maps, draw_objects
+from .settings import Settings
 
 NAMES = {'heatmap': 'center_heatmap', 'size': 'wh', 'offset': 'offset'}  # ours and mmdet's
 
@@ -32,6 +33,21 @@ def mmdet_head(classes: int) -> MMDetHead:
         feat_channels=1,
         test_cfg=ConfigDict(topk=100, local_maximum_kernel=3, max_per_img=100),
     )
+
+
+def draw_batch(
+    settings: Settings, *, images: int, objects: int
+) -> tuple[list[InstanceData], dict[str, Tensor], list[dict]]:
+    """Objects of a batch, raw maps of a network that sees them, and metas of the images."""
+    drawn = draw_objects(
+        images,
+        objects,
+        cells=settings.cells,
+        classes=settings.classes,
+        device=settings.device,
+    )
+    targets = our_head(settings.classes).get_targets((settings.cells, settings.cells), drawn)
+    return drawn, draw_maps(targets.heatmap.dense()), metas(images, settings.size)
 
 
 def mmdet_maps(maps: dict[str, Tensor]) -> list[list[Tensor]]:

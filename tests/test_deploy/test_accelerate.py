@@ -8,7 +8,7 @@ import torch
 from mmdet.apis import DetInferencer, inference_detector, init_detector
 from mmdet.models.dense_heads import CenterNetHead as MMDetHead
 from mmengine.config import Config
-from small_networks import NETWORKS, build, noise, norms
+from small_networks import NETWORKS, build, model_config, noise, norms
 
 from centernet_plugin.deploy import accelerate, compile_parts, use_channels_last
 from centernet_plugin.errors import UserInputError
@@ -143,8 +143,6 @@ def saved(tmp_path_factory):
     """A config and a checkpoint with weights of its own."""
     folder = tmp_path_factory.mktemp('saved')
     model = build('resnet')
-    backbone, neck, channels = NETWORKS['resnet']
-    preprocessor = dict(type='mmdet.DetDataPreprocessor', mean=[114.0] * 3, std=[64.0] * 3)
     keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'border')
     pipeline = [
         dict(type='LoadImageFromFile'),
@@ -154,18 +152,7 @@ def saved(tmp_path_factory):
     config = Config(
         dict(
             default_scope='mmdet',
-            model=dict(
-                type='centernet_plugin.CenterNet',
-                data_preprocessor=dict(preprocessor, pad_size_divisor=32),
-                backbone=backbone,
-                neck=neck,
-                bbox_head=dict(
-                    type='centernet_plugin.CenterNetHead',
-                    num_classes=3,
-                    in_channels=channels,
-                    feat_channels=8,
-                ),
-            ),
+            model=model_config('resnet', mean=[114.0] * 3, std=[64.0] * 3),
             test_dataloader=dict(dataset=dict(type='mmdet.CocoDataset', pipeline=pipeline)),
             visualizer=dict(type='mmdet.DetLocalVisualizer'),
         )

@@ -13,8 +13,8 @@ from mmdet.structures import DetDataSample
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
+from small_networks import CSPNEXT, DLA, MOBILE, SIZE
 
-SIZE = (64, 96)
 PREPROCESSOR = dict(
     type='mmdet.DetDataPreprocessor', mean=[127.0] * 3, std=[64.0] * 3, pad_size_divisor=32
 )
@@ -51,10 +51,6 @@ def dla_up(*in_channels, **settings):
 
 FPN = dict(type='mmdet.FPN', in_channels=[8, 16, 24, 32], out_channels=8, num_outs=4)
 CONCAT = dict(merge='concat', use_dcn=False, final_ida=False)
-DLA = dict(
-    type='centernet_plugin.DLANet',
-    arch=dict(levels=(1, 1, 1, 2, 2, 1), channels=(4, 4, 8, 16, 24, 32), block='basic'),
-)
 HOURGLASS = dict(
     type='centernet_plugin.HourglassNet',
     downsample_times=2,
@@ -81,15 +77,6 @@ CONVNEXT = dict(
     arch=dict(depths=[1, 1, 1, 1], channels=[8, 16, 24, 32]),
     out_indices=(0, 1, 2, 3),
     gap_before_final_norm=False,
-)
-MOBILE = dict(type='mmdet.MobileNetV2', widen_factor=0.25, out_indices=(1, 2, 4, 7))
-CSPNEXT = dict(
-    type='mmdet.CSPNeXt',
-    deepen_factor=0.167,
-    widen_factor=0.125,
-    out_indices=(1, 2, 3, 4),
-    norm_cfg=dict(type='BN'),
-    act_cfg=dict(type='SiLU', inplace=True),
 )
 # Our neck after mmdet's backbones. CenterNetDeconvNeck reads the last map only, so a backbone with
 # layers of its own for every output, such as Swin's norms, has to give that one alone.

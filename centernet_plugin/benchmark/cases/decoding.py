@@ -7,8 +7,7 @@ from mmengine.structures import InstanceData
 
 from ..case import BASE, OURS, Case, Work
 from ..checks import differ_in_detections
-from ..heads import metas, mmdet_head, mmdet_maps, our_head
-from ..inputs import draw_maps, draw_objects
+from ..heads import draw_batch, mmdet_head, mmdet_maps, our_head
 from ..settings import Settings
 
 GROUP = 'decoding'
@@ -25,16 +24,8 @@ def cases(settings: Settings) -> list[Case]:
 
 def prepare(settings: Settings, *, images: int, objects: int, mmdet: bool = True) -> Work:
     """Both sides from the same raw maps; the arguments are those of the losses' ``prepare``."""
-    drawn = draw_objects(
-        images,
-        objects,
-        cells=settings.cells,
-        classes=settings.classes,
-        device=settings.device,
-    )
+    _, maps, infos = draw_batch(settings, images=images, objects=objects)
     ours, theirs = our_head(settings.classes), mmdet_head(settings.classes)
-    targets = ours.get_targets((settings.cells, settings.cells), drawn)
-    maps, infos = draw_maps(targets.heatmap.dense()), metas(images, settings.size)
 
     @torch.no_grad()
     def decode() -> list[InstanceData]:

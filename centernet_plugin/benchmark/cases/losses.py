@@ -8,8 +8,7 @@ from torch import Tensor
 from .. import compiling
 from ..case import BASE, OURS, Call, Case, Work
 from ..checks import differ, differ_by_name
-from ..heads import metas, mmdet_head, mmdet_losses, our_head, our_losses
-from ..inputs import draw_maps, draw_objects
+from ..heads import draw_batch, mmdet_head, mmdet_losses, our_head, our_losses
 from ..settings import Settings
 
 GROUP = 'targets and losses'  # forward and backward
@@ -46,22 +45,13 @@ def prepare(
         mmdet: whether that side runs as well.
         variants: whether ours also runs compiled.
     """
-    drawn = draw_objects(
-        images,
-        objects,
-        cells=settings.cells,
-        classes=settings.classes,
-        device=settings.device,
-    )
-    head, infos = our_head(settings.classes), metas(images, settings.size)
-    targets = head.get_targets((settings.cells, settings.cells), drawn)
-    maps = draw_maps(targets.heatmap.dense())
+    drawn, maps, infos = draw_batch(settings, images=images, objects=objects)
     maps = {name: value.requires_grad_() for name, value in maps.items()}
 
     def side(losses, head) -> Call:
         return lambda: with_gradients(losses(head, maps, drawn, infos), maps)
 
-    sides, absent = {OURS: side(our_losses, head)}, {}
+    sides, absent = {OURS: side(our_losses, our_head(settings.classes))}, {}
     if variants:
         if compiling.can_compile(settings.device.type):
             sides[COMPILED] = side(our_losses, our_head(settings.classes, compile=True))

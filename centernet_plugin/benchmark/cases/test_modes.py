@@ -5,18 +5,17 @@ from itertools import cycle
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
-from torch import nn
 
 from ...checkpoints.configs import config_folder
 from ...engine.test_modes import num_views, use_mode
 from ...models.detectors.unwrap import unwrap
 from ...registry import MODELS
 from ..case import OURS, Call, Case, Skip, Work
+from ..detectors import settle
 from ..settings import Settings
 
 GROUP = 'inference, every network'
@@ -53,7 +52,7 @@ def detect(cfg: Config, settings: Settings) -> Call:
     init_default_scope('mmdet')
     torch.manual_seed(0)
     model = revert_sync_batchnorm(MODELS.build(cfg.model)).to(settings.device)
-    settle(unwrap(model), settings.device)
+    settle(unwrap(model))
     model.eval()
     pipeline = Compose(cfg.test_dataloader.dataset.pipeline)
     files = cycle(settings.pictures.files)
@@ -64,18 +63,3 @@ def detect(cfg: Config, settings: Settings) -> Call:
         return model.test_step(pseudo_collate([data]))
 
     return call
-
-
-@torch.no_grad()
-def settle(detector: nn.Module, device: torch.device) -> None:
-    """Gives batch norms the statistics of their inputs.
-
-    Without, values shrink from layer to layer until they are denormal numbers, with which a CPU
-    calculates many times slower than with those of a trained network.
-    """
-    for module in detector.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = 1.0
-    noise = torch.randn(2, 3, 16, 16, device=device)
-    detector.train()
-    detector.extract_feat(F.interpolate(noise, size=(256, 256)))  # edges and even areas

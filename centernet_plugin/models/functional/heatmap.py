@@ -116,7 +116,7 @@ def _occupied(planes: Tensor, num_planes: int) -> tuple[Tensor, Tensor]:
     if immediate(planes):
         return planes.unique(return_inverse=True)
     occupied = planes.new_zeros(num_planes).index_fill_(0, planes, 1)
-    kept = occupied.argsort(descending=True, stable=True)[: min(len(planes), num_planes)]
+    kept = occupied.argsort(descending=True, stable=True)[: len(planes)]
     row = torch.empty_like(occupied)
     row[kept] = torch.arange(len(kept), device=planes.device)
     return kept, row[planes]

@@ -37,7 +37,7 @@ def find_peaks(heatmap: Tensor, k: int, kernel: int = 3) -> tuple[Tensor, Tensor
     images, classes, height, width = heatmap.shape
     planes = heatmap.flatten(0, 1)  # (B C, H, W)
     # On CPU a few planes at a time, so that what is computed of them stays in the cache.
-    step = max(1, CPU_CHUNK // (height * width)) if immediate(heatmap) else max(1, len(planes))
+    step = max(1, CPU_CHUNK // (height * width)) if immediate(heatmap) else len(planes)
     best = torch.cat([_keep_peaks(part, kernel).amax(2) for part in planes.split(step)])
     # The k highest peaks lie in the k rows with the highest ones, which are looked at once more.
     rows = best.view(images, classes * height)

@@ -1,13 +1,13 @@
+import obvious
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from obvious import draw_objects
 
 from centernet_plugin.models.functional import focal
 from centernet_plugin.models.functional.focal import focal_loss_and_gradient
 from centernet_plugin.models.functional.heatmap import HeatmapTarget, build_heatmap_target
-from tests import obvious
-from tests.obvious import draw_objects
 
 EXTREME = (0.0, -2.19, 3.0, 9.2, 9.3, -9.2, -9.3, 20.0, -20.0, 80.0, -80.0, 200.0, -200.0)
 

@@ -1,12 +1,12 @@
+import obvious
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from obvious import draw_objects
 
 from centernet_plugin.models.functional import gaussian, heatmap
 from centernet_plugin.models.functional.heatmap import HeatmapTarget, build_heatmap_target
-from tests import obvious
-from tests.obvious import draw_objects
 
 MODULES = ('gaussian', 'heatmap')
 

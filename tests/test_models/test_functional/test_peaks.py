@@ -1,3 +1,4 @@
+import obvious
 import pytest
 import torch
 from hypothesis import given, settings
@@ -5,7 +6,6 @@ from hypothesis import strategies as st
 
 from centernet_plugin.models.functional import peaks
 from centernet_plugin.models.functional.peaks import find_peaks, gather_cells
-from tests import obvious
 
 
 def test_finds_peaks_in_order_and_reads_maps():
