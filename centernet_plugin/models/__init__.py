@@ -9,7 +9,19 @@ from . import (  # noqa: F401
     necks,
 )
 from .backbones import DLANet, HourglassNet
-from .branches import Branch, GridToImage, OffsetBranch, Peaks, SizeBranch
+from .branches import (
+    Branch,
+    DepthBranch,
+    DimensionBranch,
+    GridToImage,
+    JointHeatmapBranch,
+    JointOffsetBranch,
+    JointsBranch,
+    OffsetBranch,
+    OrientationBranch,
+    Peaks,
+    SizeBranch,
+)
 from .data_preprocessors import DataPreprocessor
 from .dense_heads import CenterNetHead
 from .detectors import CenterNet, CenterNetTTA
@@ -25,10 +37,16 @@ __all__ = [
     'DLANet',
     'DataPreprocessor',
     'DLAUp',
+    'DepthBranch',
+    'DimensionBranch',
     'GridToImage',
     'HeatmapFocalLoss',
     'HourglassNet',
+    'JointHeatmapBranch',
+    'JointOffsetBranch',
+    'JointsBranch',
     'OffsetBranch',
+    'OrientationBranch',
     'Peaks',
     'SizeBranch',
 ]

@@ -1,5 +1,7 @@
+from .fields import field_warp
 from .fix_res_affine import FixResAffine
 from .keep_res_pad import KeepResPad
+from .load_annotations import LoadAnnotations
 from .load_encoded_image import LoadEncodedImage
 from .pack_det_inputs import PackDetInputs
 from .paper_color_jitter import PaperColorJitter
@@ -8,8 +10,10 @@ from .random_crop_affine import RandomCropAffine
 __all__ = [
     'FixResAffine',
     'KeepResPad',
+    'LoadAnnotations',
     'LoadEncodedImage',
     'PackDetInputs',
     'PaperColorJitter',
     'RandomCropAffine',
+    'field_warp',
 ]

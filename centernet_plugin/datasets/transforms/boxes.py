@@ -4,17 +4,30 @@ import numpy as np
 from mmdet.structures.bbox import BaseBoxes, HorizontalBoxes
 
 from ...models.functional.geometry import transform_boxes
+from .fields import warp_fields
 
 PER_INSTANCE = ('gt_bboxes', 'gt_bboxes_labels', 'gt_ignore_flags')
 NOT_WARPED = ('gt_masks', 'gt_keypoints', 'gt_seg_map')
 
 
-def warp_boxes(
-    results: dict, matrix: np.ndarray, clip: tuple[int, int] | None = None
+def warp_annotations(
+    results: dict,
+    matrix: np.ndarray,
+    clip: tuple[int, int] | None = None,
+    *,
+    zoomed: bool = False,
 ) -> np.ndarray:
-    """Warp ``results['gt_bboxes']`` (array or mmdet boxes) in place; also return it. (N, 4)
+    """Warp ``gt_bboxes`` (array or mmdet boxes) and ``gt_fields`` of the results in place.
 
-    ``clip`` cuts them at (width, height).
+    Args:
+        results: of a pipeline.
+        matrix: from the image's pixels to the new ones. (2, 3)
+        clip: (width, height) to cut the boxes at.
+        zoomed: objects look nearer or farther than they are, see
+            :class:`~centernet_plugin.datasets.transforms.fields.Warp`.
+
+    Returns:
+        The boxes. (N, 4)
 
     Raises:
         ValueError: there are annotations that it does not know how to warp.
@@ -22,8 +35,9 @@ def warp_boxes(
     unknown = [key for key in NOT_WARPED if key in results]
     if unknown:
         raise ValueError(
-            f'this transform warps boxes, not {", ".join(unknown)}; load the annotations without'
+            f'this transform does not warp {", ".join(unknown)}; load the annotations without'
         )
+    warp_fields(results, matrix, zoomed)
     boxes = results['gt_bboxes']
     wrapped = isinstance(boxes, BaseBoxes)
     array = boxes.tensor.numpy() if wrapped else np.asarray(boxes, np.float32).reshape(-1, 4)
@@ -39,3 +53,5 @@ def keep_instances(results: dict, keep: np.ndarray) -> None:
     for key in PER_INSTANCE:
         if key in results:
             results[key] = results[key][keep]
+    if 'gt_fields' in results:
+        results['gt_fields'] = {k: v[keep] for k, v in results['gt_fields'].items()}

@@ -1,25 +1,36 @@
-"""Packing that takes a colour matrix along."""
+"""Packing that takes fields of the annotations and a colour matrix along."""
 
 import numpy as np
+import torch
 from mmdet.datasets.transforms import PackDetInputs as MMDetPackDetInputs
 from mmdet.structures import DetDataSample
 
 from ...errors import UserInputError
 from ...registry import TRANSFORMS
+from .fields import follow_homography
 from .uncolored_image import UncoloredImage
 
 
 @TRANSFORMS.register_module()
 class PackDetInputs(MMDetPackDetInputs):
-    """mmdet's, which also takes what ``PaperColorJitter(on_device=True)`` leaves.
+    """mmdet's, which also takes ``gt_fields`` and what ``PaperColorJitter(on_device=True)`` leaves.
 
-    ``inputs`` are then the pixels as loaded, usually uint8, and the sample has the meta key
-    ``color_matrix``, whatever ``meta_keys`` are. It has to meet
+    ``gt_fields`` become fields of ``gt_instances`` and, of those to ignore, ``ignored_instances``.
+
+    With colours left, ``inputs`` are the pixels as loaded, usually uint8, and the sample has the
+    meta key ``color_matrix``, whatever ``meta_keys`` are. It has to meet
     ``centernet_plugin.DataPreprocessor``: mmdet's raises on such a sample. Everything else is
     packed as mmdet's packs it.
     """
 
     def transform(self, results: dict) -> dict:
+        packed = self._pack(results)
+        if results.get('gt_fields'):
+            follow_homography(results)
+            _pack_fields(packed['data_samples'], results)
+        return packed
+
+    def _pack(self, results: dict) -> dict:
         image = results.get('img')
         if not isinstance(image, UncoloredImage):
             return super().transform(results)
@@ -31,6 +42,29 @@ class PackDetInputs(MMDetPackDetInputs):
         for name, value in (sample.metainfo | dict(color_matrix=image.matrix)).items():
             uncolored.set_field(value, name, field_type='metainfo')  # set_metainfo copies deeply
         return packed | dict(data_samples=uncolored)
+
+
+def _pack_fields(sample: DetDataSample, results: dict) -> None:
+    """Put ``gt_fields`` where mmdet's has put the boxes.
+
+    Raises:
+        UserInputError: a transform has dropped boxes, but not their fields.
+    """
+    fields, flags = results['gt_fields'], results.get('gt_ignore_flags')
+    wrong = [name for name, values in fields.items() if len(values) != len(results['gt_bboxes'])]
+    if wrong:
+        raise UserInputError(
+            f'a transform of the pipeline dropped instances, but not their {", ".join(wrong)}; of '
+            "mmdet's, those that drop boxes do not know gt_fields"
+        )
+    ignored = np.zeros(len(results['gt_bboxes']), bool) if flags is None else np.asarray(flags) != 0
+    parts = [('gt_instances', ~ignored)]
+    if flags is not None:
+        parts.append(('ignored_instances', ignored))
+    for name, chosen in parts:
+        instances = sample.get(name)
+        for field, values in fields.items():
+            instances[field] = torch.from_numpy(np.ascontiguousarray(values[chosen]))
 
 
 class UncoloredSample(DetDataSample):

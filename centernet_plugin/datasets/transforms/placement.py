@@ -8,7 +8,7 @@ after mmdet's Resize and RandomCenterCropPad. ``border`` has to be among ``meta_
 import cv2
 import numpy as np
 
-from .boxes import warp_boxes
+from .boxes import warp_annotations
 
 
 def place(results: dict, scale: float, left: float, top: float) -> None:
@@ -30,7 +30,7 @@ def place(results: dict, scale: float, left: float, top: float) -> None:
     factor = results.get('scale_factor', (1.0, 1.0))
     results['scale_factor'] = (factor[0] * scale, factor[1] * scale)
     if 'gt_bboxes' in results:
-        warp_boxes(results, np.array([[scale, 0, left], [0, scale, top]], np.float64))
+        warp_annotations(results, np.array([[scale, 0, left], [0, scale, top]], np.float64))
 
 
 def resize(results: dict, scale: float) -> None:

@@ -9,7 +9,7 @@ from mmcv.transforms.utils import cache_randomness
 
 from ...models.functional.geometry import affine_matrix
 from ...registry import TRANSFORMS
-from .boxes import keep_instances, warp_boxes
+from .boxes import keep_instances, warp_annotations
 from .load_encoded_image import EncodedImage
 
 FLIP_DIRECTIONS = {
@@ -45,6 +45,10 @@ class RandomCropAffine(BaseTransform):
             whole pixels of the image or, if larger, of the input, cut and resized, in a third of
             the time. Boxes then lie where the picture has them; the published warp puts them off
             by up to a third of an image pixel, and by a whole one where it mirrors.
+        rotate_prob: probability of a rotation.
+        rotate: standard deviation of its angle in degrees, which ends at twice this. Boxes then
+            enclose the rotated ones. The published pose training has the option, and does not
+            use it.
         bbox_clip_border: cut the boxes at the input's border. Our head does that itself, at the
             last cell; other heads, mmdet's CenterNetHead among them, need it here.
     """
@@ -59,15 +63,20 @@ class RandomCropAffine(BaseTransform):
         flip_prob: float = 0.5,
         vertical_flip_prob: float = 0.0,
         resample: str = 'warp',
+        rotate_prob: float = 0.0,
+        rotate: float = 0.0,
         bbox_clip_border: bool = False,
     ) -> None:
         if scale_base not in ('longest', 'input'):
             raise ValueError(f"scale_base is 'longest' or 'input', not {scale_base!r}")
         if resample not in ('warp', 'resize'):
             raise ValueError(f"resample is 'warp' or 'resize', not {resample!r}")
+        if resample == 'resize' and rotate_prob > 0:
+            raise ValueError("rotation needs resample='warp'")
         self.size, self.scales, self.scale_base = tuple(size), tuple(scales), scale_base
         self.border, self.flip_prob = border, flip_prob
         self.vertical_flip_prob, self.resample = vertical_flip_prob, resample
+        self.rotate_prob, self.rotate = rotate_prob, rotate
         self.bbox_clip_border = bbox_clip_border
 
     @cache_randomness
@@ -79,18 +88,26 @@ class RandomCropAffine(BaseTransform):
         flips = np.random.random(2) < (self.flip_prob, self.vertical_flip_prob)
         return np.array(center, np.float32), float(side), bool(flips[0]), bool(flips[1])
 
+    @cache_randomness
+    def _draw_angle(self) -> float:
+        """Degrees."""
+        if self.rotate_prob <= 0 or np.random.random() >= self.rotate_prob:
+            return 0.0
+        return self.rotate * float(np.clip(np.random.randn(), -2, 2))
+
     def transform(self, results: dict) -> dict:
         image = results['img']
         encoded = isinstance(image, EncodedImage)
         height, width = image.full_shape if encoded else image.shape[:2]
         center, side, flip, vertical = self._draw(height, width)
+        angle = self._draw_angle()
         flips, factor = (flip, vertical), 1
         if encoded:
             image, factor = image.decode(side / self.size[0] if self.resample == 'resize' else 1)
             if factor == 1 and image.shape[:2] != (height, width):  # not as its header says
                 return self.transform(results | dict(img=image, ori_shape=image.shape[:2]))
         if self.resample == 'warp':
-            results['img'], matrix = warp_window(image, center, side, self.size, flips)
+            results['img'], matrix = warp_window(image, center, side, self.size, flips, angle)
         else:
             results['img'], matrix = resize_window(
                 image, center / factor, side / factor, self.size, flips
@@ -102,7 +119,9 @@ class RandomCropAffine(BaseTransform):
         results['flip'] = flip or vertical
         results['flip_direction'] = FLIP_DIRECTIONS.get((flip, vertical))
         if 'gt_bboxes' in results:
-            boxes = warp_boxes(results, matrix, self.size if self.bbox_clip_border else None)
+            boxes = warp_annotations(
+                results, matrix, self.size if self.bbox_clip_border else None, zoomed=True
+            )
             limit = np.array(self.size) - 1
             visible = (boxes[:, 2:] > 0).all(1) & (boxes[:, :2] < limit).all(1)
             keep_instances(results, visible)
@@ -113,6 +132,7 @@ class RandomCropAffine(BaseTransform):
             f'{type(self).__name__}(size={self.size}, scales={self.scales}, '
             f'scale_base={self.scale_base!r}, border={self.border}, flip_prob={self.flip_prob}, '
             f'vertical_flip_prob={self.vertical_flip_prob}, resample={self.resample!r}, '
+            f'rotate_prob={self.rotate_prob}, rotate={self.rotate}, '
             f'bbox_clip_border={self.bbox_clip_border})'
         )
 
@@ -123,6 +143,7 @@ def warp_window(
     side: float,
     size: tuple[int, int],
     flips: tuple[bool, bool] = (False, False),
+    angle: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sample a window of an image as the published code does; black outside of the image.
 
@@ -132,6 +153,7 @@ def warp_window(
         side: of the window; it lands on the output's width.
         size: (width, height) of the output.
         flips: whether to mirror it horizontally and vertically.
+        angle: to rotate it by, in degrees, clockwise.
 
     Returns:
         The output, and the matrix that maps boxes of the image into it. (2, 3), float64
@@ -143,7 +165,7 @@ def warp_window(
         if flips[axis]:
             mirror[axis, [axis, 2]] = -1, length - 1
             center[axis] = length - center[axis] - 1
-    matrix = affine_matrix(center, side, 0, size) @ mirror
+    matrix = affine_matrix(center, side, angle, size) @ mirror
     return cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR), matrix
 
 

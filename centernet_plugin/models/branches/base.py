@@ -3,6 +3,7 @@
 from abc import ABCMeta, abstractmethod
 from dataclasses import dataclass
 
+import torch
 from mmengine.config import ConfigDict
 from torch import Tensor, nn
 
@@ -38,13 +39,21 @@ class Branch(nn.Module, metaclass=ABCMeta):
     Subclass, register in ``centernet_plugin.registry.MODELS`` and name the type in the head's
     ``branches``; nothing else has to change.
 
+    Every output map is a branch, also one that is not read at centres, such as the heat-map of
+    joints: it overrides :meth:`loss`, and :meth:`adjust` gives it the detections of all branches.
+
     Args:
         name: key of the branch's map in the head's output and of its loss, ``loss_<name>``.
         channels: D, channels of its map.
         loss: config of a loss that, called as ``(pred, target, reduction_override='none')`` like
-            all of mmdet's, gives one value per sample and channel, or per sample.
+            all of mmdet's, gives one value per sample and channel, or per sample. None where the
+            branch overrides :meth:`loss` and needs none.
         flip_test: what testing with the mirrored image makes of the two maps: their
             ``'average'``, or the map of the ``'plain'`` image.
+        rows_per_image: divide the loss by so many samples of every image instead of by the samples
+            that there are, as the published 3D training does, which pads to 50.
+        only_with: name of a field; objects of which it is not known are left out, as the published
+            pose training leaves persons without joints out of size and offset.
 
     Attributes:
         stride: input pixels per cell; the head sets its own.
@@ -57,8 +66,10 @@ class Branch(nn.Module, metaclass=ABCMeta):
         *,
         name: str,
         channels: int,
-        loss: dict | ConfigDict,
+        loss: dict | ConfigDict | None,
         flip_test: str = 'average',
+        rows_per_image: int | None = None,
+        only_with: str | None = None,
     ) -> None:
         super().__init__()
         if flip_test not in FLIP_TESTS:
@@ -66,42 +77,79 @@ class Branch(nn.Module, metaclass=ABCMeta):
         self.name = name
         self.channels = channels
         self.flip_test = flip_test
-        self.loss_module = MODELS.build(loss)
+        self.rows_per_image, self.only_with = rows_per_image, only_with
+        self.loss_module = None if loss is None else MODELS.build(loss)
 
-    @abstractmethod
+    def activate(self, values: Tensor) -> Tensor:
+        """From what the layers give to values of the property, elementwise. Any shape"""
+        return values
+
     def target(self, targets: CenterTargets) -> Tensor:
-        """Value to regress at every sample. (M, D)"""
+        """Value to regress at every sample; NaN where it is not known. (M, D)
+
+        The default is the field of ``gt_instances`` that has the branch's name.
+        """
+        return targets.field(self.name).reshape(len(targets.weight), -1)
 
     def weight(self, targets: CenterTargets) -> Tensor:
-        """Weight of every sample, to leave out objects without the property. (M,)"""
-        return targets.weight
+        """Weight of every sample, or of its channels, to leave some out. (M,) or (M, D)"""
+        if self.only_with is None:
+            return targets.weight
+        known = ~targets.field(self.only_with).flatten(1).isnan()
+        return targets.weight * known.any(1)
 
     def loss(self, prediction: Tensor, targets: CenterTargets) -> Tensor:
-        """Loss of the map, averaged over the weighted samples and channels (paper, eq. 2 and 3).
+        """Loss of the map, averaged over what is weighted and known (paper, eq. 2 and 3).
 
-        The published normaliser: objects times channels plus 1e-4, so that no object gives 0. It is
+        The published normaliser: samples times channels plus 1e-4, so that no object gives 0. It is
         also that of losses with one value per sample, such as those of overlap.
 
         Args:
-            prediction: (B, D, H, W).
+            prediction: as the layers give it. (B, D, H, W)
             targets: of the batch.
 
         Returns:
             Scalar, float32.
         """
-        values = targets.gather(prediction.float())  # (M, D)
-        target = self.target(targets).to(values.dtype)
+        values = self.activate(targets.gather(prediction.float()))  # (M, D)
+        return self.average_loss(
+            values, self.target(targets), self.weight(targets), len(prediction)
+        )
+
+    def average_loss(
+        self, values: Tensor, target: Tensor, weight: Tensor, num_images: int
+    ) -> Tensor:
+        """Weighted average of ``loss_module`` over samples and channels.
+
+        Args:
+            values, target: NaN targets have no weight. (M, D)
+            weight: (M,) or (M, D).
+            num_images: B.
+
+        Returns:
+            Scalar, float32.
+        """
+        target = target.to(values.dtype)
+        known = ~target.isnan()
+        weight = (weight if weight.dim() == 2 else weight[:, None]) * known  # (M, D)
         # Not the weighted mean of mmdet's losses: they ask the device for any positive weight.
-        loss = self.loss_module(values, target, reduction_override='none')  # (M, D) or (M,)
-        weight = self.weight(targets)
-        divisor = weight.sum() * self.channels + 1e-4
-        return (loss * weight.view(-1, *[1] * (loss.dim() - 1))).sum() / divisor
+        loss = self.loss_module(
+            values, torch.where(known, target, values.detach()), reduction_override='none'
+        )
+        total = (loss * (weight if loss.dim() == 2 else weight.amin(1))).sum()
+        return total / self.divisor(weight, num_images)
+
+    def divisor(self, weight: Tensor, num_images: int) -> Tensor | int:
+        """What the sum of losses with weights (M, D) is divided by."""
+        if self.rows_per_image is not None:
+            return max(self.rows_per_image * num_images * weight.shape[1], 1)
+        return weight.sum() + 1e-4
 
     def refine(self, values: Tensor, peaks: Peaks) -> None:  # noqa: B027  optional
         """Improve ``peaks.centers`` in place, before any branch decodes. Most have nothing to do.
 
         Args:
-            values: the map read at the peaks. (B, K, D)
+            values: the map, activated, read at the peaks. (B, K, D)
             peaks: of the batch.
         """
 
@@ -110,7 +158,7 @@ class Branch(nn.Module, metaclass=ABCMeta):
         """Fields of the detections, in image pixels where they are lengths or positions.
 
         Args:
-            values: the map read at the peaks. (B, K, D)
+            values: the map, activated, read at the peaks. (B, K, D)
             peaks: of the batch, centres refined.
             to_image: from cells to image pixels.
 
@@ -118,12 +166,26 @@ class Branch(nn.Module, metaclass=ABCMeta):
             Fields by their name in ``InstanceData``, each (B, K, ...); may be empty.
         """
 
+    def adjust(  # noqa: B027  optional
+        self, fields: dict[str, Tensor], maps: dict[str, Tensor], to_image: GridToImage
+    ) -> None:
+        """Change the detections in place, once all branches have decoded. Most do nothing.
+
+        Args:
+            fields: of the detections by their name in ``InstanceData``. (B, K, ...) each
+            maps: of all branches, activated. (B, D, H, W) each
+            to_image: from cells to image pixels.
+        """
+
     @abstractmethod
     def flip(self, feature: Tensor) -> Tensor:
         """The map of a mirrored image as the map of the image. (B, D, H, W)"""
 
     def merge_flipped(self, plain: Tensor, mirrored: Tensor) -> Tensor:
-        """One map of an image and its mirror image, as ``flip_test`` says. (B, D, H, W) each"""
+        """One map of an image and its mirror image, as ``flip_test`` says. (B, D, H, W) each
+
+        Both are activated.
+        """
         if self.flip_test == 'plain':
             return plain
         return (plain + self.flip(mirrored)) / 2

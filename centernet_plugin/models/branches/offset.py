@@ -15,7 +15,7 @@ class OffsetBranch(Branch):
     """Offset (x, y) from the cell to the exact centre, in cells (paper, equation 2).
 
     Args:
-        name, loss: see :class:`Branch`.
+        name, loss, rows_per_image, only_with: see :class:`Branch`.
         flip_test: see :class:`Branch`; the published test takes the offset of the plain image.
     """
 
@@ -25,9 +25,17 @@ class OffsetBranch(Branch):
         name: str = 'offset',
         loss: dict | ConfigDict | None = None,
         flip_test: str = 'plain',
+        rows_per_image: int | None = None,
+        only_with: str | None = None,
     ) -> None:
-        loss = loss or dict(type='mmdet.L1Loss', loss_weight=1.0)
-        super().__init__(name=name, channels=2, loss=loss, flip_test=flip_test)
+        super().__init__(
+            name=name,
+            channels=2,
+            loss=loss or dict(type='mmdet.L1Loss', loss_weight=1.0),
+            flip_test=flip_test,
+            rows_per_image=rows_per_image,
+            only_with=only_with,
+        )
 
     def target(self, targets: CenterTargets) -> Tensor:
         return targets.centers - targets.cells

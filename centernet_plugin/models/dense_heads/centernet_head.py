@@ -16,7 +16,7 @@ from ..functional.targets import CenterTargets, build_targets
 from .output_layers import INIT_RULES, OutputLayers
 
 HEATMAP = 'heatmap'
-CROWD_RULES = ('object', 'ignore', 'background')
+CROWD_RULES = ('object', 'ignore', 'gaussian', 'background')
 
 Maps = dict[str, Tensor]
 
@@ -38,13 +38,15 @@ class CenterNetHead(BaseDenseHead):
         loss_heatmap: config of the heat-map loss on logits.
         radius_rule, min_overlap: how far the gaussian reaches, see
             :func:`~centernet_plugin.models.functional.gaussian.gaussian_radius`.
+        whole_sides: round sides of boxes up before the radius, as published, but not for KITTI.
         heatmap_bias: initial logit of every cell; -2.19 is a probability of 0.1.
         init_rule: which published network's initialisation: ``'res'``, ``'resdcn'``, ``'dla'`` or
             ``'hourglass'``.
         train_cfg: ``neighbours`` (default 0: branches learn at the centre cell only, see
             :func:`~centernet_plugin.models.functional.targets.build_targets`) and ``crowd``:
             ``'object'`` trains crowd regions as objects, as published; ``'ignore'`` (default) lets
-            the background inside them not count; ``'background'`` takes no notice of them.
+            the background inside them not count; ``'gaussian'`` lets it count as little as around
+            objects, as published for KITTI; ``'background'`` takes no notice of them.
         test_cfg: ``topk`` (100 peaks are decoded), ``max_per_img`` (100 of them are kept),
             ``local_maximum_kernel`` (3), ``clip`` (True: boxes end at the image border; the
             published code does not clip), ``score_thr`` (0), ``nms`` (None, as published: peaks
@@ -68,6 +70,7 @@ class CenterNetHead(BaseDenseHead):
         loss_heatmap: dict | ConfigDict | None = None,
         radius_rule: str = 'historical',
         min_overlap: float = 0.7,
+        whole_sides: bool = True,
         heatmap_bias: float = -2.19,
         init_rule: str = 'res',
         train_cfg: dict | ConfigDict | None = None,
@@ -77,6 +80,7 @@ class CenterNetHead(BaseDenseHead):
         super().__init__(init_cfg=init_cfg)
         self.num_classes, self.stride = num_classes, stride
         self.radius_rule, self.min_overlap = radius_rule, min_overlap
+        self.whole_sides = whole_sides
         self.heatmap_bias, self.init_rule = heatmap_bias, init_rule
         if init_rule not in INIT_RULES:
             raise ValueError(f'unknown init_rule {init_rule!r}, choose one of {INIT_RULES}')
@@ -174,8 +178,10 @@ class CenterNetHead(BaseDenseHead):
             stride=self.stride,
             min_overlap=self.min_overlap,
             rule=self.radius_rule,
+            whole_sides=self.whole_sides,
             neighbours=self.train_cfg['neighbours'],
-            batch_ignored=ignored if crowd == 'ignore' else None,
+            batch_ignored=ignored if crowd in ('ignore', 'gaussian') else None,
+            ignored_as='region' if crowd == 'ignore' else 'gaussian',
         )
 
     def loss_by_feat(
@@ -234,6 +240,7 @@ class CenterNetHead(BaseDenseHead):
             branches add.
         """
         maps = {name: value.float() for name, value in stacks[-1].items()}
+        maps |= {branch.name: branch.activate(maps[branch.name]) for branch in self.branches}
         nms = self.test_cfg['nms']
         k, kernel = self.test_cfg['topk'], self.test_cfg['local_maximum_kernel']
         if select and nms is None:  # nobody takes the place of those beyond
@@ -255,7 +262,8 @@ class CenterNetHead(BaseDenseHead):
     def merge_flipped(self, maps: Maps) -> Maps:
         """Maps of B images from those of the B images and, behind them, their mirror images.
 
-        Probabilities are averaged (not logits), of the other maps what their branches say.
+        The heat-map is one of logits, the branches' maps are activated. Probabilities are averaged
+        (not logits), of the other maps what their branches say.
 
         Returns:
             ``heatmap`` as probabilities (B, C, H, W) and each branch's map (B, D, H, W).
@@ -274,7 +282,10 @@ class CenterNetHead(BaseDenseHead):
         batch_img_metas: list[dict],
         rescale: bool,
     ) -> list[InstanceData]:
-        """Read every branch at given peaks: scores and labels (B, K), cells (B, K, 2)."""
+        """Read every branch at given peaks: scores and labels (B, K), cells (B, K, 2).
+
+        The branches' maps are activated.
+        """
         peaks = Peaks(scores=scores, labels=labels, cells=cells, centers=cells + 0.5)
         to_image = GridToImage.from_metas(batch_img_metas, self.stride, rescale, scores)
         values = {b.name: gather_cells(maps[b.name], cells) for b in self.branches}
@@ -283,6 +294,8 @@ class CenterNetHead(BaseDenseHead):
         fields = dict(scores=scores, labels=labels)
         for branch in self.branches:
             fields |= branch.decode(values[branch.name], peaks, to_image)
+        for branch in self.branches:
+            branch.adjust(fields, maps, to_image)
 
         results = []
         for i, meta in enumerate(batch_img_metas):

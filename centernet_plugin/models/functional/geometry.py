@@ -61,7 +61,7 @@ def transform_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 
 def transform_boxes(boxes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Apply a matrix without rotation to boxes; a mirrored box keeps x1 <= x2.
+    """Apply a matrix to boxes; a mirrored box keeps x1 <= x2, a rotated one is enclosed.
 
     Args:
         boxes: x1, y1, x2, y2. (N, 4)
@@ -70,5 +70,9 @@ def transform_boxes(boxes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     Returns:
         Boxes. (N, 4), float32
     """
-    corners = transform_points(boxes.reshape(-1, 2, 2), matrix)  # (N, 2, 2)
+    corners = boxes.reshape(-1, 2, 2)
+    if matrix[0, 1] or matrix[1, 0]:
+        x, y = corners[..., 0], corners[..., 1]
+        corners = np.stack([x[:, [0, 1, 0, 1]], y[:, [0, 0, 1, 1]]], axis=-1)
+    corners = transform_points(corners, matrix)  # (N, 2 or 4, 2)
     return np.concatenate([corners.min(1), corners.max(1)], axis=1)

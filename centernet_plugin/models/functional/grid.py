@@ -16,11 +16,13 @@ class GridToImage:
         stride: input pixels per cell.
         shift: input position (x, y) of the image's origin, the padding. (B, 1, 2)
         scale: input pixels per image pixel, (x, y). (B, 1, 2)
+        camera: projection of metres onto pixels of the image, or None. (B, 3, 4)
     """
 
     stride: int
     shift: Tensor
     scale: Tensor
+    camera: Tensor | None = None
 
     @classmethod
     def from_metas(
@@ -29,8 +31,9 @@ class GridToImage:
         """The map of a batch, of the type and on the device of ``like``.
 
         Args:
-            metas: of each image; ``border`` (top, bottom, left, right of the image in the input)
-                and ``scale_factor`` count where they are present.
+            metas: of each image; ``border`` (top, bottom, left, right of the image in the input),
+                ``scale_factor`` and ``cam2img`` (of the original image, (3, 4)) count where they
+                are present.
             stride: input pixels per cell.
             rescale: to the original image's pixels instead of the resized one's.
             like: any tensor of the detections.
@@ -41,15 +44,48 @@ class GridToImage:
             torch.tensor([[float(v) for v in pair] for pair in pairs])[:, None].to(like)
             for pairs in (shifts, scales)
         )
-        return cls(stride=stride, shift=shift, scale=scale)
+        camera = None
+        if all('cam2img' in m for m in metas):
+            camera = torch.stack([torch.as_tensor(m['cam2img']) for m in metas]).to(like)
+            if not rescale:
+                pixels = [m.get('scale_factor', (1, 1))[:2] for m in metas]
+                pixels = torch.tensor([(float(x), float(y), 1.0) for x, y in pixels])
+                camera = camera * pixels[..., None].to(like)
+        return cls(stride=stride, shift=shift, scale=scale, camera=camera)
 
     def points(self, points: Tensor) -> Tensor:
-        """Positions (B, K, 2) in cells -> pixels."""
-        return (points * self.stride - self.shift) / self.scale
+        """Positions (B, ..., 2) in cells -> pixels."""
+        each = (len(points), *[1] * (points.dim() - 2), 2)
+        return (points * self.stride - self.shift.view(each)) / self.scale.view(each)
+
+    def cells(self, points: Tensor) -> Tensor:
+        """Positions (B, ..., 2) in pixels -> cells."""
+        each = (len(points), *[1] * (points.dim() - 2), 2)
+        return (points * self.scale.view(each) + self.shift.view(each)) / self.stride
 
     def lengths(self, lengths: Tensor) -> Tensor:
         """Extents (B, K, 2) in cells -> pixels."""
         return lengths * self.stride / self.scale
+
+    def locate(self, points: Tensor, depths: Tensor) -> Tensor:
+        """Where in front of the camera a pixel at a depth lies.
+
+        Args:
+            points: pixels of the image. (B, K, 2)
+            depths: along the optical axis, in metres. (B, K)
+
+        Returns:
+            x, y, z in metres. (B, K, 3)
+        """
+        p = self.camera[:, :, :, None]  # (B, 3, 4, 1)
+        z = depths - p[:, 2, 3]
+        xy = [(points[..., i] * depths - p[:, i, 3] - p[:, i, 2] * z) / p[:, i, i] for i in (0, 1)]
+        return torch.stack([*xy, z], dim=-1)
+
+    def ray_angles(self, points: Tensor) -> Tensor:
+        """Angle between the optical axis and the ray to a pixel, seen from above. (B, K)"""
+        p = self.camera[..., None]
+        return torch.atan2(points[..., 0] - p[:, 0, 2], p[:, 0, 0].expand_as(points[..., 0]))
 
 
 def image_size(meta: dict, rescale: bool) -> tuple[float, float]:

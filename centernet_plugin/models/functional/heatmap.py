@@ -8,6 +8,8 @@ from torch import Tensor
 from .device import immediate
 from .gaussian import draw_gaussians
 
+NO_PEAK = 0.9999  # the published value
+
 
 @dataclass
 class HeatmapTarget:
@@ -71,6 +73,7 @@ def build_heatmap_target(
     *,
     max_radius: int | None = None,
     ignored: tuple[Tensor, Tensor] | None = None,
+    shadows: tuple[Tensor, Tensor, Tensor] | None = None,
 ) -> HeatmapTarget:
     """Elementwise maximum of one gaussian per object (paper, section 3), without a device sync.
 
@@ -85,17 +88,24 @@ def build_heatmap_target(
         max_radius: no radius is larger; needed where values cannot be looked at.
         ignored: plane and box of regions where background does not count: (R,), int64, and x1,
             y1, x2, y2 in cells, (R, 4).
+        shadows: plane, cell and radius of what is no object, but drawn like one, its centre at
+            0.9999: no peak, and next to no background. (R,), (R, 2), (R,)
     """
     images, classes, height, width = shape
     count, on_plane = len(planes), planes
     if ignored is not None:
         on_plane = torch.cat([planes, ignored[0]])
+    if shadows is not None:
+        on_plane = torch.cat([on_plane, shadows[0]])
     kept, row = _occupied(on_plane, images * classes)
     values = cells.new_zeros((len(kept), height, width), dtype=torch.float32)
-    draw_gaussians(values, cells, torch.where(valid, radii, -1), row[:count], max_radius)
+    radii, row, others = torch.where(valid, radii, -1), row[:count], row[count:]
+    if shadows is not None:
+        _draw_shadows(values, *shadows[1:], others[-len(shadows[0]) :], max_radius)
+    draw_gaussians(values, cells, radii, row, max_radius)
     ignore = None
     if ignored is not None:
-        ignore = _cover(torch.zeros_like(values), ignored[1], row[count:])
+        ignore = _cover(torch.zeros_like(values), ignored[1], others[: len(ignored[0])])
     peaks = (planes * height + cells[:, 1]) * width + cells[:, 0]
     return HeatmapTarget(
         shape=shape,
@@ -105,6 +115,14 @@ def build_heatmap_target(
         counts=_first_of_each(peaks, valid),
         ignore=ignore,
     )
+
+
+def _draw_shadows(
+    values: Tensor, cells: Tensor, radii: Tensor, rows: Tensor, max_radius: int | None
+) -> None:
+    """Gaussians that end below 1; objects are drawn over them."""
+    draw_gaussians(values, cells, radii, rows, max_radius)
+    values.clamp_(max=NO_PEAK)
 
 
 def _occupied(planes: Tensor, num_planes: int) -> tuple[Tensor, Tensor]:

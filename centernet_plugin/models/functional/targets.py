@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from mmdet.structures.bbox import get_box_tensor
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from ...errors import UserInputError
 from .device import immediate
 from .gaussian import gaussian_radius, gaussian_sigma
 from .grid import clip_boxes
@@ -32,6 +33,9 @@ class CenterTargets:
         weight: weight of each sample, 0 for objects that are not on the map. (M,)
         objects: object of each sample, an index into ``instances``. (M,), int64
         batch_instances: the annotations of each image, in input pixels.
+        object_image: image of each object. (N,), int64
+        radii: gaussian radius of each object, -1 for those that are not on the map. (N,)
+        max_radius: no radius is larger, or None where they can be looked at.
     """
 
     heatmap: HeatmapTarget
@@ -42,11 +46,32 @@ class CenterTargets:
     weight: Tensor
     objects: Tensor
     batch_instances: list[InstanceData]
+    object_image: Tensor
+    radii: Tensor
+    max_radius: int | None
 
     @cached_property
     def instances(self) -> InstanceData:
         """The annotations of all images, concatenated. N"""
         return InstanceData.cat(self.batch_instances)
+
+    def field(self, name: str) -> Tensor:
+        """A field of the annotations at every sample. (M, ...)
+
+        Raises:
+            UserInputError: the annotations have no such field.
+        """
+        return self.object_field(name)[self.objects]
+
+    def object_field(self, name: str) -> Tensor:
+        """A field of the annotations of every object; see :meth:`field`. (N, ...)"""
+        if name not in self.instances:
+            raise UserInputError(
+                f"gt_instances have no field '{name}', only {sorted(self.instances.keys())}; name "
+                'it in fields=(...) of the dataset and use LoadAnnotations and PackDetInputs of '
+                'centernet_plugin in the pipeline'
+            )
+        return self.instances[name]
 
     def gather(self, feature: Tensor) -> Tensor:
         """Read a map (B, D, H, W) at the samples. (M, D)"""
@@ -81,8 +106,10 @@ def build_targets(
     stride: int = 4,
     min_overlap: float = 0.7,
     rule: str = 'historical',
+    whole_sides: bool = True,
     neighbours: int = 0,
     batch_ignored: list[InstanceData | None] | None = None,
+    ignored_as: str = 'region',
 ) -> CenterTargets:
     """Targets of a batch in one pass over all its objects, without a device sync.
 
@@ -93,29 +120,37 @@ def build_targets(
         size: (H, W) of the feature map.
         stride: input pixels per cell.
         min_overlap, rule: see :func:`gaussian_radius`.
+        whole_sides: round the sides of boxes up before the radius is computed from them.
         neighbours: branches are supervised at all cells within this distance of the centre cell,
             each weighted by the heat-map gaussian there; 0 is the paper's single cell.
         batch_ignored: regions (crowds) where background of their class does not count.
+        ignored_as: what of these does not count: their ``'region'``, or as much as of an object,
+            its ``'gaussian'``.
 
     Returns:
         The targets; all tensors may have zero samples.
     """
     num_images, device = len(batch_instances), batch_instances[0].labels.device
+    place = partial(
+        _place, size=size, stride=stride, min_overlap=min_overlap, rule=rule, whole=whole_sides
+    )
     boxes, labels, image = _flatten(enumerate(batch_instances))
-    boxes, valid = clip_to_map(boxes / stride, size)
-    centers = (boxes[:, :2] + boxes[:, 2:]) / 2  # (N, 2)
-    sizes = boxes[:, 2:] - boxes[:, :2]
-    cells = centers.long()
-    radii = _whole_radii(sizes, min_overlap, rule)
+    centers, sizes, cells, radii, valid = place(boxes)
     limit = None
     if not immediate(radii):  # of the largest visible part that there can be
-        limit = int(_whole_radii(torch.tensor([size[1], size[0]]) - 1.0, min_overlap, rule)) + 1
+        largest = torch.tensor([size[1], size[0]]) - 1.0
+        limit = int(_whole_radii(largest, min_overlap, rule, whole_sides)) + 1
 
     ignored = [(i, x) for i, x in enumerate(batch_ignored or ()) if x is not None and len(x)]
-    regions = None
+    regions = shadows = None
     if ignored:
         region, region_labels, region_image = _flatten(ignored)
-        regions = (region_image * num_classes + region_labels, region / stride)
+        planes = region_image * num_classes + region_labels
+        if ignored_as == 'region':
+            regions = (planes, region / stride)
+        else:
+            _, _, around, reach, _ = place(region)
+            shadows = (planes, around, reach)
     heatmap = build_heatmap_target(
         image * num_classes + labels,
         cells,
@@ -124,9 +159,10 @@ def build_targets(
         (num_images, num_classes, *size),
         max_radius=limit,
         ignored=regions,
+        shadows=shadows,
     )
 
-    objects = torch.arange(len(boxes), device=device)
+    objects, object_image = torch.arange(len(boxes), device=device), image
     weight = valid.float()
     if neighbours:
         objects, cells, weight = _neighbourhood(cells, radii, weight, size, neighbours)
@@ -140,12 +176,32 @@ def build_targets(
         weight=weight,
         objects=objects,
         batch_instances=batch_instances,
+        object_image=object_image,
+        radii=radii,
+        max_radius=limit,
     )
 
 
-def _whole_radii(sizes: Tensor, min_overlap: float, rule: str) -> Tensor:
+def _place(
+    boxes: Tensor,
+    *,
+    size: tuple[int, int],
+    stride: int,
+    min_overlap: float,
+    rule: str,
+    whole: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Centres, sizes, cells, radii (-1 where invalid) and validity of boxes in pixels."""
+    boxes, valid = clip_to_map(boxes / stride, size)
+    centers = (boxes[:, :2] + boxes[:, 2:]) / 2  # (N, 2)
+    sizes = boxes[:, 2:] - boxes[:, :2]
+    radii = _whole_radii(sizes, min_overlap, rule, whole)
+    return centers, sizes, centers.long(), torch.where(valid, radii, -1), valid
+
+
+def _whole_radii(sizes: Tensor, min_overlap: float, rule: str, whole_sides: bool) -> Tensor:
     """Radius of boxes (width, height), in whole cells. (..., 2) -> (...)"""
-    side = sizes.ceil()
+    side = sizes.ceil() if whole_sides else sizes
     return gaussian_radius(side[..., 1], side[..., 0], min_overlap, rule).clamp(min=0).floor()
 
 

@@ -136,7 +136,7 @@ def test_published_draws(base, length):
 
 
 def test_what_it_cannot_warp_is_refused():
-    with pytest.raises(ValueError, match='not gt_masks'):
+    with pytest.raises(ValueError, match='not warp gt_masks'):
         RandomCropAffine()(scene() | dict(gt_masks=[]))
 
 

@@ -193,7 +193,7 @@ def test_published_l1(steps):
             cells=torch.stack([index % width, index // width], 1), centers=None,
             sizes=torch.from_numpy(case[f'{name}.reg_target']).view(-1, 2),
             weight=torch.from_numpy(case[f'{name}.mask']).float().view(-1),
-            objects=None, batch_instances=[],
+            objects=None, batch_instances=[], object_image=None, radii=None, max_radius=None,
         )  # fmt: skip
         loss = SizeBranch(loss=dict(type='mmdet.L1Loss')).loss(pred, targets)
         loss.backward()

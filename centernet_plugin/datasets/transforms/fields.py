@@ -1,0 +1,106 @@
+"""Further fields of the annotations, and what becomes of them when the image is warped.
+
+A pipeline carries them in ``results['gt_fields']``, by name arrays with one row per instance,
+float32, NaN where a value is not known.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...models.functional.geometry import transform_points
+
+
+@dataclass(frozen=True)
+class Warp:
+    """What is done to an image.
+
+    Attributes:
+        matrix: from its pixels to the new ones. (2, 3)
+        zoomed: whether objects look nearer or farther than they are, or elsewhere than the camera
+            saw them.
+        flip_pairs: pairs of joints that a mirror exchanges.
+    """
+
+    matrix: np.ndarray
+    zoomed: bool = False
+    flip_pairs: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether left and right are exchanged; they are not by half a turn."""
+        return bool(np.linalg.det(self.matrix[:, :2]) < 0)
+
+
+FieldWarp = Callable[[np.ndarray, Warp], np.ndarray]
+FIELD_WARPS: dict[str, FieldWarp] = {}
+
+
+def field_warp(*names: str) -> Callable[[FieldWarp], FieldWarp]:
+    """Registers what becomes of the fields of these names; others stay as they are.
+
+    The decorated function gets the values (N, ...) and a :class:`Warp` and returns new values.
+    """
+
+    def register(function: FieldWarp) -> FieldWarp:
+        FIELD_WARPS.update(dict.fromkeys(names, function))
+        return function
+
+    return register
+
+
+def warp_fields(results: dict, matrix: np.ndarray, zoomed: bool = False) -> None:
+    """Warp ``results['gt_fields']`` in place, with the pairs in ``results['flip_pairs']``."""
+    follow_homography(results)
+    _warp(results, Warp(matrix, zoomed, tuple(results.get('flip_pairs', ()))))
+
+
+def follow_homography(results: dict) -> None:
+    """Warp ``gt_fields`` by what mmdet's transforms did to the image since this was called last.
+
+    They do not know these fields, but note a matrix. That they zoomed is not known.
+    """
+    if 'gt_fields' in results and results.get('homography_matrix') is not None:
+        matrix = np.asarray(results.pop('homography_matrix'), np.float64)[:2]
+        _warp(results, Warp(matrix, flip_pairs=tuple(results.get('flip_pairs', ()))))
+
+
+def _warp(results: dict, warp: Warp) -> None:
+    if 'gt_fields' in results:
+        results['gt_fields'] = {
+            name: FIELD_WARPS[name](values, warp) if name in FIELD_WARPS else values
+            for name, values in results['gt_fields'].items()
+        }
+
+
+@field_warp('keypoints')
+def _keypoints(values: np.ndarray, warp: Warp) -> np.ndarray:
+    """(N, J, 2) pixels."""
+    return _swap(transform_points(values, warp.matrix), warp)
+
+
+@field_warp('keypoints_visible')
+def _swap(values: np.ndarray, warp: Warp) -> np.ndarray:
+    """(N, J, ...)"""
+    if not warp.mirrors or not warp.flip_pairs:
+        return values
+    order = np.arange(values.shape[1])
+    for a, b in warp.flip_pairs:
+        order[[a, b]] = order[[b, a]]
+    return values[:, order]
+
+
+@field_warp('depths', 'dimensions')
+def _metres(values: np.ndarray, warp: Warp) -> np.ndarray:
+    """As published, not trained on in zoomed images, which look nearer or farther than they are."""
+    return np.full_like(values, np.nan) if warp.zoomed else values
+
+
+@field_warp('alphas')
+def _observation_angles(values: np.ndarray, warp: Warp) -> np.ndarray:
+    """(N,) radians. A mirror exchanges left and right; cars on their heads are not known."""
+    (a, b), (c, d) = warp.matrix[:, :2]
+    if b or c or d < 0:
+        return np.full_like(values, np.nan)
+    return values if a > 0 else (2 * np.pi - values) % (2 * np.pi) - np.pi

@@ -1,0 +1,111 @@
+"""Heat-map of every joint, which regressed joints are snapped to."""
+
+import torch
+from mmengine.config import ConfigDict
+from torch import Tensor
+
+from ...registry import MODELS
+from ..functional.grid import GridToImage
+from ..functional.joints import find_joints, joint_targets, snap, swap_pairs
+from ..functional.targets import CenterTargets
+from .base import Branch, Peaks
+from .joints import check_flip_pairs
+
+
+@MODELS.register_module()
+class JointHeatmapBranch(Branch):
+    """Peaks at the joints of all objects, whichever they belong to (paper, section 4.2).
+
+    A regressed joint is replaced by the nearest peak of its kind that lies in the object's box.
+    Needs a :class:`JointsBranch`, whose ``keypoints`` it moves, and a branch that gives ``bboxes``.
+    Gives ``keypoint_scores`` (K, J): the peak's, or for a joint that stays where it was regressed
+    the heat-map's value there.
+
+    Args:
+        num_joints: J.
+        flip_pairs: pairs of joints that a mirror exchanges.
+        offset: name of the branch with the position within the cell; without one of that name,
+            peaks lie in the middle of their cells.
+        topk: peaks of each joint per image.
+        min_score: a peak that does not exceed it is none.
+        reach: largest distance of a peak, relative to the longer side of the box.
+        name, flip_test: see :class:`Branch`.
+        loss: of the heat-map on logits; default: that of the centres.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_joints: int,
+        flip_pairs: list[tuple[int, int]] = (),
+        offset: str = 'joint_offset',
+        topk: int = 100,
+        min_score: float = 0.1,
+        reach: float = 0.3,
+        name: str = 'joint_heatmap',
+        loss: dict | ConfigDict | None = None,
+        flip_test: str = 'average',
+    ) -> None:
+        super().__init__(
+            name=name,
+            channels=num_joints,
+            loss=loss or dict(type='centernet_plugin.HeatmapFocalLoss'),
+            flip_test=flip_test,
+        )
+        check_flip_pairs(flip_pairs, num_joints)
+        self.flip_pairs, self.offset = [tuple(pair) for pair in flip_pairs], offset
+        self.topk, self.min_score, self.reach = topk, min_score, reach
+
+    def activate(self, values: Tensor) -> Tensor:
+        return values.sigmoid()
+
+    def loss(self, prediction: Tensor, targets: CenterTargets) -> Tensor:
+        joints = joint_targets(targets, self.stride)
+        target = joints.heatmap(tuple(prediction.shape), targets.max_radius)
+        return self.loss_module(prediction, target)
+
+    def decode(self, values: Tensor, peaks: Peaks, to_image: GridToImage) -> dict[str, Tensor]:
+        return {}
+
+    def adjust(
+        self, fields: dict[str, Tensor], maps: dict[str, Tensor], to_image: GridToImage
+    ) -> None:
+        for name in ('keypoints', 'bboxes'):
+            if name not in fields:
+                raise ValueError(
+                    f"JointHeatmapBranch '{self.name}' needs '{name}' of the detections; add a "
+                    'JointsBranch and a SizeBranch to the branches of the head'
+                )
+        heatmap = maps[self.name]
+        scores, positions = find_joints(heatmap, maps.get(self.offset), self.topk)
+        regressed = fields['keypoints']
+        fields['keypoints'], snapped, score = snap(
+            regressed,
+            fields['bboxes'],
+            scores,
+            to_image.points(positions),
+            self.min_score,
+            self.reach,
+        )
+        there = read_at(heatmap, to_image.cells(regressed))  # (B, K, J)
+        fields['keypoint_scores'] = torch.where(snapped, score, there)
+
+    def flip(self, feature: Tensor) -> Tensor:
+        return swap_pairs(feature.flip(-1), self.flip_pairs, dim=1)
+
+
+def read_at(heatmap: Tensor, points: Tensor) -> Tensor:
+    """Values of the cells that points are in, 0 off the map.
+
+    Args:
+        heatmap: (B, J, H, W).
+        points: in cells. (B, K, J, 2)
+
+    Returns:
+        Values. (B, K, J)
+    """
+    height, width = heatmap.shape[2:]
+    x, y = points.nan_to_num(-1).floor().transpose(1, 2).unbind(-1)  # (B, J, K) each
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    index = torch.where(inside, y * width + x, 0).long()
+    return (heatmap.flatten(2).gather(2, index) * inside).transpose(1, 2)

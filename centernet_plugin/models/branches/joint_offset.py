@@ -1,0 +1,53 @@
+"""Position of a joint within its cell."""
+
+import torch
+from mmengine.config import ConfigDict
+from torch import Tensor
+
+from ...registry import MODELS
+from ..functional.grid import GridToImage
+from ..functional.joints import joint_targets
+from ..functional.targets import CenterTargets
+from .base import Branch, Peaks
+
+
+@MODELS.register_module()
+class JointOffsetBranch(Branch):
+    """Offset (x, y) from a joint's cell to its exact position, in cells (paper, section 4.2).
+
+    One map for all kinds of joints, trained at the joints' cells, read at the peaks of
+    :class:`JointHeatmapBranch`.
+
+    Args:
+        name, loss: see :class:`Branch`.
+        flip_test: see :class:`Branch`; the published test takes the offset of the plain image.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str = 'joint_offset',
+        loss: dict | ConfigDict | None = None,
+        flip_test: str = 'plain',
+    ) -> None:
+        super().__init__(
+            name=name,
+            channels=2,
+            loss=loss or dict(type='mmdet.L1Loss', loss_weight=1.0),
+            flip_test=flip_test,
+        )
+
+    def loss(self, prediction: Tensor, targets: CenterTargets) -> Tensor:
+        joints = joint_targets(targets, self.stride)
+        x, y = joints.cells.unbind(1)
+        values = prediction.float()[joints.image, :, y, x]  # (M, 2)
+        target = joints.points - joints.cells
+        return self.average_loss(values, target, joints.valid.float(), len(prediction))
+
+    def decode(self, values: Tensor, peaks: Peaks, to_image: GridToImage) -> dict[str, Tensor]:
+        return {}
+
+    def flip(self, feature: Tensor) -> Tensor:
+        """As :class:`OffsetBranch`."""
+        x, y = feature.flip(-1).unbind(1)
+        return torch.stack([1 - 1 / self.stride - x, y], dim=1)

@@ -1,0 +1,86 @@
+"""Joints as offsets from the centre."""
+
+import torch
+from mmengine.config import ConfigDict
+from torch import Tensor
+
+from ...registry import MODELS
+from ..functional.grid import GridToImage
+from ..functional.joints import swap_pairs
+from ..functional.targets import CenterTargets
+from .base import Branch, Peaks
+
+
+@MODELS.register_module()
+class JointsBranch(Branch):
+    """Offset (x, y) of every joint from the centre's cell, in cells (paper, section 4.2).
+
+    Trains on the field ``keypoints`` (N, J, 2), NaN where a joint is not annotated. Gives
+    ``keypoints`` (K, J, 2) in image pixels.
+
+    Args:
+        num_joints: J.
+        flip_pairs: pairs of joints that a mirror exchanges.
+        published_flip: mirror offsets as the published test does, by their sign alone. Cells are
+            mirrored as pixels are, so that this puts averaged joints three eighths of a cell to the
+            left. Most are snapped to a peak of their heat-map anyway.
+        name, loss, flip_test, rows_per_image: see :class:`Branch`.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_joints: int,
+        flip_pairs: list[tuple[int, int]] = (),
+        published_flip: bool = False,
+        name: str = 'joints',
+        loss: dict | ConfigDict | None = None,
+        flip_test: str = 'average',
+        rows_per_image: int | None = None,
+    ) -> None:
+        super().__init__(
+            name=name,
+            channels=2 * num_joints,
+            loss=loss or dict(type='mmdet.L1Loss', loss_weight=1.0),
+            flip_test=flip_test,
+            rows_per_image=rows_per_image,
+        )
+        check_flip_pairs(flip_pairs, num_joints)
+        self.num_joints, self.flip_pairs = num_joints, [tuple(pair) for pair in flip_pairs]
+        self.published_flip = published_flip
+
+    def target(self, targets: CenterTargets) -> Tensor:
+        points = targets.field('keypoints').float() / self.stride  # (M, J, 2)
+        height, width = targets.heatmap.shape[2:]
+        size = torch.tensor([width, height]).to(points.device, non_blocking=True)
+        # As published, joints off the map are not trained on. Comparisons with NaN are false.
+        on_map = ((points >= 0) & (points < size)).all(-1, keepdim=True)
+        return torch.where(on_map, points - targets.cells[:, None], torch.nan).flatten(1)
+
+    def decode(self, values: Tensor, peaks: Peaks, to_image: GridToImage) -> dict[str, Tensor]:
+        offsets = values.unflatten(-1, (self.num_joints, 2))  # (B, K, J, 2)
+        return dict(keypoints=to_image.points(peaks.cells[:, :, None] + offsets))
+
+    def flip(self, feature: Tensor) -> Tensor:
+        """Swap left and right; a mirrored offset x from the cell is 1 - 1/stride - x, as a centre's
+        (:class:`OffsetBranch`).
+        """
+        offsets = swap_pairs(
+            feature.flip(-1).unflatten(1, (self.num_joints, 2)), self.flip_pairs, dim=1
+        )
+        x, y = offsets.unbind(2)
+        start = 0 if self.published_flip else 1 - 1 / self.stride
+        return torch.stack([start - x, y], dim=2).flatten(1, 2)
+
+
+def check_flip_pairs(flip_pairs: list[tuple[int, int]], num_joints: int) -> None:
+    """Fails unless these are pairs of different joints, each at most once.
+
+    Raises:
+        ValueError: names them.
+    """
+    flat = [joint for pair in flip_pairs for joint in pair]
+    if len(set(flat)) != len(flat) or any(len(pair) != 2 for pair in flip_pairs):
+        raise ValueError(f'flip_pairs must be pairs of different joints, got {list(flip_pairs)}')
+    if any(not 0 <= joint < num_joints for joint in flat):
+        raise ValueError(f'flip_pairs {list(flip_pairs)} name a joint that is not in {num_joints}')

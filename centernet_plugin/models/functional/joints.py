@@ -1,0 +1,128 @@
+"""Joints of persons, or key-points of anything: targets, and snapping (paper, section 4.2)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .heatmap import HeatmapTarget, build_heatmap_target
+from .peaks import find_peaks, gather_cells
+from .targets import CenterTargets
+
+
+@dataclass
+class JointTargets:
+    """Every joint of every object, each at its own cell.
+
+    Legend: N objects, J joints, M = N J samples. Coordinates are in cells.
+
+    Attributes:
+        points: exact position (x, y), 0 where not on the map. (M, 2)
+        cells: its cell. (M, 2), int64
+        image, joint: image and kind of each. (M,), int64
+        valid: whether it is annotated, on the map, and of an object on the map. (M,), bool
+        radii: gaussian radius of its object. (M,)
+    """
+
+    points: Tensor
+    cells: Tensor
+    image: Tensor
+    joint: Tensor
+    valid: Tensor
+    radii: Tensor
+
+    def heatmap(
+        self, shape: tuple[int, int, int, int], max_radius: int | None = None
+    ) -> HeatmapTarget:
+        """Gaussians at the joints, on one plane per kind. ``shape`` is (B, J, H, W)"""
+        return build_heatmap_target(
+            self.image * shape[1] + self.joint,
+            self.cells,
+            self.radii,
+            self.valid,
+            shape,
+            max_radius=max_radius,
+        )
+
+
+def joint_targets(targets: CenterTargets, stride: int) -> JointTargets:
+    """Joints of a batch from its field ``keypoints`` ((N, J, 2), input pixels, NaN if unknown)."""
+    points = targets.object_field('keypoints').float() / stride  # (N, J, 2)
+    count, kinds = points.shape[:2]
+    height, width = targets.heatmap.shape[2:]
+    size = torch.tensor([width, height]).to(points.device, non_blocking=True)
+    # Comparisons with NaN are false.
+    valid = ((points >= 0) & (points < size)).all(2) & (targets.radii >= 0)[:, None]
+    points = torch.where(valid[..., None], points, 0).flatten(0, 1)
+    return JointTargets(
+        points=points,
+        cells=points.long(),
+        image=targets.object_image.repeat_interleave(kinds, output_size=count * kinds),
+        joint=torch.arange(kinds, device=points.device).repeat(count),
+        valid=valid.flatten(),
+        radii=targets.radii.repeat_interleave(kinds, output_size=count * kinds),
+    )
+
+
+def find_joints(
+    heatmap: Tensor, offset: Tensor | None, topk: int, kernel: int = 3
+) -> tuple[Tensor, Tensor]:
+    """Peaks of the joints' heat-map.
+
+    Args:
+        heatmap: probabilities. (B, J, H, W)
+        offset: from a cell to the exact position, or None for the cell's middle. (B, 2, H, W)
+        topk: P, peaks of each kind.
+        kernel: side of the neighbourhood that a peak is the maximum of.
+
+    Returns:
+        Scores (B, J, P), -inf beyond the last peak, and positions in cells (B, J, P, 2).
+    """
+    images, kinds = heatmap.shape[:2]
+    scores, _, cells = find_peaks(heatmap.flatten(0, 1)[:, None], topk, kernel)
+    cells = cells.unflatten(0, (images, kinds))  # (B, J, P, 2)
+    shift = 0.5
+    if offset is not None:
+        shift = gather_cells(offset, cells.flatten(1, 2)).unflatten(1, cells.shape[1:3])
+    return scores.unflatten(0, (images, kinds)), cells + shift
+
+
+def snap(
+    joints: Tensor, boxes: Tensor, scores: Tensor, positions: Tensor, min_score: float, reach: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Replace regressed joints by the nearest peak of their kind, within the box and near enough.
+
+    Legend: B images, K detections, J joints, P peaks of each kind. All in the same units.
+
+    Args:
+        joints: regressed. (B, K, J, 2)
+        boxes: x1, y1, x2, y2. (B, K, 4)
+        scores: of the peaks. (B, J, P)
+        positions: of the peaks. (B, J, P, 2)
+        min_score: peaks that do not exceed it do not exist.
+        reach: largest distance, relative to the longer side of the box.
+
+    Returns:
+        Joints (B, K, J, 2), which of them are peaks (B, K, J), bool, and the scores of the nearest
+        peaks (B, K, J).
+    """
+    distance = torch.linalg.vector_norm(
+        joints.transpose(1, 2)[:, :, :, None] - positions[:, :, None], dim=-1
+    )  # (B, J, K, P)
+    distance = distance.masked_fill((scores <= min_score)[:, :, None], torch.inf)
+    distance, nearest = distance.min(dim=-1)  # (B, J, K)
+    distance = distance.transpose(1, 2)  # (B, K, J)
+    peak = positions.gather(2, nearest[..., None].expand(-1, -1, -1, 2)).transpose(1, 2)
+    score = scores.gather(2, nearest).transpose(1, 2)
+    low, high = boxes[:, :, None, :2], boxes[:, :, None, 2:]
+    longest = (high - low).amax(dim=-1)  # (B, K, 1)
+    snapped = ((peak > low) & (peak < high)).all(-1) & (distance <= reach * longest)
+    return torch.where(snapped[..., None], peak, joints), snapped, score
+
+
+def swap_pairs(values: Tensor, pairs: list[tuple[int, int]], dim: int) -> Tensor:
+    """Exchange left and right joints along a dimension."""
+    order = list(range(values.shape[dim]))
+    for a, b in pairs:
+        order[a], order[b] = order[b], order[a]
+    return values.index_select(dim, torch.tensor(order, device=values.device))
