@@ -1,4 +1,5 @@
 from . import transforms  # noqa: F401
 from .coco import CocoDataset
+from .kitti import KittiDataset
 
-__all__ = ['CocoDataset']
+__all__ = ['CocoDataset', 'KittiDataset']
