@@ -6,6 +6,7 @@ from .load_encoded_image import LoadEncodedImage
 from .pack_det_inputs import PackDetInputs
 from .paper_color_jitter import PaperColorJitter
 from .random_crop_affine import RandomCropAffine
+from .random_shift_scale_affine import RandomShiftScaleAffine
 
 __all__ = [
     'FixResAffine',
@@ -15,5 +16,6 @@ __all__ = [
     'PackDetInputs',
     'PaperColorJitter',
     'RandomCropAffine',
+    'RandomShiftScaleAffine',
     'field_warp',
 ]

@@ -11,8 +11,19 @@ import numpy as np
 from .boxes import warp_annotations
 
 
-def place(results: dict, scale: float, left: float, top: float) -> None:
-    """Compose a further step ``x -> x * scale + (left, top)`` into the results' keys and boxes."""
+def place(
+    results: dict, scale: float, left: float, top: float, *, zoomed: bool = False
+) -> np.ndarray | None:
+    """Compose a further step ``x -> x * scale + (left, top)`` into the results' keys and boxes.
+
+    Args:
+        results: of a pipeline.
+        scale, left, top: the step.
+        zoomed: see :func:`~centernet_plugin.datasets.transforms.boxes.warp_annotations`.
+
+    Returns:
+        The boxes, if there are any. (N, 4)
+    """
     height, width = results['img_shape'][:2]
     if 'border' in results:
         old_top, old_bottom, old_left, old_right = results['border']
@@ -29,8 +40,10 @@ def place(results: dict, scale: float, left: float, top: float) -> None:
     )
     factor = results.get('scale_factor', (1.0, 1.0))
     results['scale_factor'] = (factor[0] * scale, factor[1] * scale)
-    if 'gt_bboxes' in results:
-        warp_annotations(results, np.array([[scale, 0, left], [0, scale, top]], np.float64))
+    if 'gt_bboxes' not in results:
+        return None
+    matrix = np.array([[scale, 0, left], [0, scale, top]], np.float64)
+    return warp_annotations(results, matrix, zoomed=zoomed)
 
 
 def resize(results: dict, scale: float) -> None:
