@@ -95,12 +95,15 @@ class KittiDataset(BaseDetDataset):
         if self.test_mode:
             return self.data_list
         filter_empty, smallest = config.get('filter_empty_gt', False), config.get('min_size', 0)
-        return [
+        kept = [
             info
             for info in self.data_list
             if (_counts(info) or not filter_empty)
             and min(info.get('height', np.inf), info.get('width', np.inf)) >= smallest
         ]
+        if not kept:
+            raise UserInputError(f'filter_cfg leaves none of the {len(self.data_list)} frames')
+        return kept
 
     def _load_frame(self, frame: str, classes: Sequence[str]) -> tuple[dict, list[str]]:
         """A frame's data info, and the types of all of its objects."""
