@@ -164,17 +164,21 @@ def box_corners(
         rotations_y: radians. (N,)
 
     Returns:
-        (N, 8, 3), float64
+        NaN for a box that is not finite. (N, 8, 3), float64
     """
-    locations = np.asarray(locations, np.float64).reshape(-1, 3)
-    height, width, length = np.asarray(dimensions, np.float64).reshape(-1, 3, 1).swapaxes(0, 1)
-    angles = np.asarray(rotations_y, np.float64).reshape(-1, 1)
+    columns = [
+        np.asarray(column, np.float64).reshape(-1, size)
+        for column, size in ((locations, 3), (dimensions, 3), (rotations_y, 1))
+    ]
+    boxes = np.concatenate(columns, 1)
+    boxes[~np.isfinite(boxes).all(1)] = np.nan
+    center, (height, width, length, angles) = boxes[:, :3], boxes[:, 3:].T[..., None]
     along = length / 2 * [1, 1, -1, -1, 1, 1, -1, -1]
     across = width / 2 * [1, -1, -1, 1, 1, -1, -1, 1]
     down = height / 2 * [1, 1, 1, 1, -1, -1, -1, -1]
     cos, sin = np.cos(angles), np.sin(angles)
     corners = np.stack([cos * along + sin * across, down, cos * across - sin * along], -1)
-    return corners + locations[:, None]
+    return corners + center[:, None]
 
 
 def project(points: np.ndarray, cam2img: np.ndarray) -> np.ndarray:
