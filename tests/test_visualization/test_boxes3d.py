@@ -85,14 +85,17 @@ def test_dashed_lines_have_gaps(image):
     assert 0.3 < changed(dashed, image).sum() / changed(solid, image).sum() < 0.95
 
 
-def test_nearest_is_on_top(image):
-    both = ([[0, 0.8, 8], [0, 0.8, 16]], [[1.5, 1.6, 4]] * 2, [0, 0])
+@pytest.mark.parametrize('far', [0, 1])
+def test_nearest_is_on_top(image, far):
+    """A box of twice the size at twice the distance has the same edges in the picture."""
+    size = np.where(np.arange(2)[:, None] == far, 2, 1)
+    camera = P2 * [1, 1, 1, 0]
+    boxes = size * [0, 0.8, 8], size * [1.5, 1.6, 4], [0.3, 0.3]
     colors = [(255, 255, 255), (0, 0, 255)]
-    near = draw_boxes3d(image, *(part[:1] for part in both), P2, [0], class_names=[''], thickness=3)
-    out = draw_boxes3d(image, *both, P2, [0, 0], class_names=[''], colors=colors, thickness=3)
-    corner = project(box_corners(*both), P2)[0, 0]
-    x, y = np.round(corner[:2] / corner[2]).astype(int)
-    assert (out[y, x] == 255).all() and (near[y, x] == class_color(0)).all()
+    out = draw_boxes3d(image, *boxes, camera, [0, 0], class_names=[''], colors=colors)
+    alone = (np.asarray(part)[[1 - far]] for part in boxes)
+    one = draw_boxes3d(image, *alone, camera, [0], class_names=[''], colors=[colors[1 - far]])
+    assert np.abs(out.astype(int) - one).mean() < 2
 
 
 @pytest.mark.parametrize('z', [-10, -1, 0, 0.5, 1.5])
@@ -119,15 +122,17 @@ def test_clipping_by_hand():
             [[-500, 10, 1], [-400, 10, 1]],  # beside
             [[-500, 50, 1], [50, -500, 1]],  # past a corner
             [[30, 20, 1], [30, 20, -1]],  # from the front to behind
+            [[50, 25, 1], [-50, -25, -1]],  # through the camera
         ],
         float,
     )
     clipped = clip_segments(segments, 50, 100, margin=0)
     expected = [[[10, 10], [20, 10]], [[0, 10], [100, 10]], [[30, 20], [100, 50]]]
     np.testing.assert_allclose(clipped[:2], expected[:2])
-    assert len(clipped) == 3
+    assert len(clipped) == 4
     # It leaves by the right edge: x = 30, d from 1 to 0.3.
     np.testing.assert_allclose(clipped[2], [[30, 20], [75, 50]])
+    np.testing.assert_allclose(clipped[3], [[50, 25], [50, 25]])
 
 
 @pytest.mark.parametrize('draw', ['image', 'above'])
