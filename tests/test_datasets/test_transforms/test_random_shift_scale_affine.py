@@ -41,7 +41,6 @@ def test_without_augmentation_as_published():
     top, bottom, left, right = out['border']
     assert (top, left, right) == pytest.approx((-1.2367, 0, 1280), abs=1e-3)
     assert bottom == pytest.approx(375 * 1.030596 - 1.2367, abs=1e-3)
-    assert out['zoomed'] is False
     assert out['gt_fields']['depths'].tolist() == [7, 9]
     assert out['gt_bboxes_labels'].tolist() == [0, 1]
     back = (boxes_of(out) - [left, top] * 2) / 1.030596
@@ -73,7 +72,7 @@ def test_boxes_stay_on_their_objects():
     for _ in range(60):
         out = RandomShiftScaleAffine(size=SIZE, prob=1)(scene())
         boxes = boxes_of(out)
-        assert out['img'].shape == (SIZE[1], SIZE[0], 3) and out['zoomed'] is True
+        assert out['img'].shape == (SIZE[1], SIZE[0], 3)
         assert len(boxes) == len(out['gt_bboxes_labels']) == len(out['gt_ignore_flags'])
         counts.add(len(boxes))
         seen = np.zeros(out['img'].shape[:2])
@@ -96,11 +95,14 @@ def test_metres_are_unknown_where_the_image_was_changed():
     for _ in range(20):
         out = RandomShiftScaleAffine(size=SIZE, shift=0, scale=0.01)(scene())
         fields = out['gt_fields']
-        assert np.isnan(fields['depths']).all() == out['zoomed']
-        assert np.isnan(fields['dimensions']).all() == out['zoomed']
+        zoomed = out['scale_factor'][0] != pytest.approx(
+            SIZE[0] / scene()['img'].shape[1], abs=1e-9
+        )
+        assert np.isnan(fields['depths']).all() == zoomed
+        assert np.isnan(fields['dimensions']).all() == zoomed
         assert fields['dimensions'].shape == (2, 3) and fields['dimensions'].dtype == np.float32
         assert fields['alphas'].tolist() == [0.5, 1], 'the angle is learnt from all images'
-        kinds.add(out['zoomed'])
+        kinds.add(zoomed)
     assert kinds == {False, True}
 
 
