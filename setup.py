@@ -76,7 +76,7 @@ if __name__ == '__main__':
         python_requires='>=3.10,<3.13',
         # Nothing of OpenMMLab and no torch: both come in several builds under several names, and
         # a hard requirement would pull a second one on top of the user's own.
-        install_requires=['numpy'],
+        install_requires=['numpy', 'shapely>=2'],
         extras_require={
             'onedl': ONEDL,
             'openmmlab': OPENMMLAB,

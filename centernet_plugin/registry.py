@@ -7,6 +7,7 @@ Each is a child of mmdet's registry of the same kind, so a component may carry i
 
 from mmdet.registry import DATASETS as MMDET_DATASETS
 from mmdet.registry import HOOKS as MMDET_HOOKS
+from mmdet.registry import METRICS as MMDET_METRICS
 from mmdet.registry import MODELS as MMDET_MODELS
 from mmdet.registry import OPTIM_WRAPPERS as MMDET_OPTIM_WRAPPERS
 from mmdet.registry import TRANSFORMS as MMDET_TRANSFORMS
@@ -27,4 +28,7 @@ OPTIM_WRAPPERS = Registry(
     parent=MMDET_OPTIM_WRAPPERS,
     scope=SCOPE,
     locations=['centernet_plugin.engine'],
+)
+METRICS = Registry(
+    'metric', parent=MMDET_METRICS, scope=SCOPE, locations=['centernet_plugin.evaluation']
 )

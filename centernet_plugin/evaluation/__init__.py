@@ -1,6 +1,7 @@
 from .analysis import Analysis
 from .detections import Detections, require_same_set
 from .ground_truth import GroundTruth, truth_of_annotations, truth_of_dataset
+from .kitti import KittiMetric
 from .matches import Matches, run_coco
 from .precision import by_class, by_iou, object_counts, overall, precision_recall
 from .predictions import read_predictions
@@ -12,6 +13,7 @@ __all__ = [
     'Detections',
     'GroundTruth',
     'ImageScores',
+    'KittiMetric',
     'Matches',
     'Verdicts',
     'best_threshold',
