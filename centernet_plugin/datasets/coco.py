@@ -2,6 +2,7 @@
 
 import json
 import os.path as osp
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ from mmdet.datasets.coco import CocoDataset as MMDetCocoDataset
 
 from ..errors import UserInputError
 from ..registry import DATASETS
+from .fields import field_shapes, read_values, require_fields
 
 
 @DATASETS.register_module()
@@ -19,10 +21,24 @@ class CocoDataset(MMDetCocoDataset):
     mmdet's own takes class names that the file does not know for absent classes: labels shift and
     AP is 0 without a word.
 
+    Args:
+        fields: further keys of annotations that instances carry, for branches of the head: names
+            of numbers, as ``('distance',)``, or shapes by name, as ``dict(size=(3,))``. An
+            annotation may lack them, or have null or NaN for what is not known. Every data info
+            then has ``fields``, the shapes by name.
+        *args, **kwargs: mmdet's own.
+
     Raises:
         UserInputError: no such annotation file or image folder, not COCO's format, boxes that are
-            not finite, or class names that do not match the file's.
+            not finite, class names that do not match the file's, values of fields that are not
+            what they should be, or, to train, a field that no annotation has.
     """
+
+    def __init__(
+        self, *args, fields: Sequence[str] | Mapping[str, Sequence[int]] = (), **kwargs
+    ) -> None:
+        self.fields = field_shapes(fields)
+        super().__init__(*args, **kwargs)
 
     def COCOAPI(self, path: str) -> COCO:  # noqa: N802  the parent calls it by this name
         """Read and check the annotation file."""
@@ -38,6 +54,8 @@ class CocoDataset(MMDetCocoDataset):
         except (json.JSONDecodeError, UnicodeDecodeError, AssertionError) as error:
             raise UserInputError(f"'{path}' is not a COCO annotation file: {error}") from error
         check_classes(coco.dataset['categories'], self.metainfo['classes'], path)
+        if not self.test_mode:
+            require_fields(coco.dataset['annotations'], tuple(self.fields), path)
         return coco
 
     def load_data_list(self) -> list[dict]:
@@ -49,6 +67,23 @@ class CocoDataset(MMDetCocoDataset):
                     "data_prefix=dict(img=...) of the dataset to the images' folder"
                 )
         return data_list
+
+    def parse_data_info(self, raw_data_info: dict) -> dict:
+        if not self.fields:
+            return super().parse_data_info(raw_data_info)
+        # One at a time: the parent drops some without saying which.
+        image, instances = raw_data_info['raw_img_info'], []
+        for ann in raw_data_info['raw_ann_info']:
+            parsed = super().parse_data_info(dict(raw_img_info=image, raw_ann_info=[ann]))
+            if parsed['instances']:
+                where = f'annotation {ann["id"]} of image {image["file_name"]!r}'
+                instances.append(parsed['instances'][0] | self.read_fields(ann, where))
+        data_info = super().parse_data_info(dict(raw_img_info=image, raw_ann_info=[]))
+        return data_info | dict(instances=instances, fields=dict(self.fields))
+
+    def read_fields(self, ann: dict, where: str) -> dict:
+        """The values of an instance's ``fields``, of the annotation that is called ``where``."""
+        return read_values(ann, self.fields, where)
 
     def prepare_data(self, idx: int) -> dict | None:
         try:

@@ -1,0 +1,151 @@
+"""What is known of joints beyond their names: which mirror each other, bones, OKS constants."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..errors import UserInputError
+
+# COCO's, in its order, each with its constant of the object keypoint similarity.
+COCO_SIGMAS = {
+    'nose': 0.026,
+    'left_eye': 0.025,
+    'right_eye': 0.025,
+    'left_ear': 0.035,
+    'right_ear': 0.035,
+    'left_shoulder': 0.079,
+    'right_shoulder': 0.079,
+    'left_elbow': 0.072,
+    'right_elbow': 0.072,
+    'left_wrist': 0.062,
+    'right_wrist': 0.062,
+    'left_hip': 0.107,
+    'right_hip': 0.107,
+    'left_knee': 0.087,
+    'right_knee': 0.087,
+    'left_ankle': 0.089,
+    'right_ankle': 0.089,
+}
+COCO_SKELETON = (
+    *((15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7), (6, 8)),
+    *((7, 9), (8, 10), (1, 2), (0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6)),
+)
+OTHER_SIGMA = 0.067  # the mean of COCO's, for joints that nobody has measured
+
+# How names tell the sides: a word, its first letter as a word, or before a capital.
+_SIDES = (
+    (re.compile('left', re.I), re.compile('right', re.I), 'right'),
+    (re.compile(r'(?<![a-z])l(?![a-z])', re.I), re.compile(r'(?<![a-z])r(?![a-z])', re.I), 'r'),
+    (re.compile(r'^[lL](?=[A-Z][a-z])'), re.compile(r'^[rR](?=[A-Z][a-z])'), 'r'),
+)
+
+
+def joint_metainfo(
+    given: Mapping, categories: Sequence[dict], classes: Sequence[str], path: str
+) -> dict:
+    """Names of joints and all that belongs to them, for a dataset's metainfo.
+
+    Args:
+        given: `keypoints` (names), `flip_pairs` and `skeleton` (pairs of indices from 0, of a
+            flip pair the left one first) and `sigmas`, as far as the user has set them.
+        categories: of the annotation file; `keypoints` are names and `skeleton` pairs of indices
+            from 1.
+        classes: names of the categories that count.
+        path: of the annotation file, for messages.
+
+    Returns:
+        `keypoints`, tuple of J names; `flip_pairs` and `skeleton`, tuples of pairs of indices from
+        0; `sigmas`, tuple of J. What is not given comes from the file's category, or from the
+        names: COCO's constants for COCO's names, the mean of them for others.
+
+    Raises:
+        UserInputError: categories with different joints, no names, or what does not fit them.
+    """
+    named = [c for c in categories if c['name'] in set(classes) and c.get('keypoints')]
+    for category in named[1:]:
+        if category['keypoints'] != named[0]['keypoints']:
+            raise UserInputError(
+                f"classes {named[0]['name']!r} and {category['name']!r} in '{path}' have different "
+                'joints; set metainfo=dict(classes=...) to classes with the same'
+            )
+    in_file = tuple(named[0]['keypoints']) if named else ()
+    names = tuple(given.get('keypoints') or in_file)
+    if not names:
+        raise UserInputError(
+            f"no category in '{path}' names its joints; set metainfo=dict(keypoints=(names, ...))"
+        )
+    if in_file and names != in_file:
+        same = sorted(names) == sorted(in_file)
+        raise UserInputError(
+            f'keypoints of metainfo are {"in another order than" if same else "not those"} in '
+            f"'{path}'; leave them out, or set metainfo=dict(keypoints={in_file!r})"
+        )
+    if len(set(names)) < len(names) or not all(isinstance(name, str) for name in names):
+        raise UserInputError(f'the names of joints are not all different texts: {names!r}')
+    if 'skeleton' in given:
+        skeleton = _pairs(given['skeleton'], len(names), 0, 'skeleton of metainfo')
+    elif named:
+        skeleton = _pairs(named[0].get('skeleton') or (), len(names), 1, f"skeleton in '{path}'")
+    else:
+        skeleton = COCO_SKELETON if names == tuple(COCO_SIGMAS) else ()
+    if 'flip_pairs' in given:
+        flip_pairs = _pairs(given['flip_pairs'], len(names), 0, 'flip_pairs of metainfo')
+        joints = [joint for pair in flip_pairs for joint in pair]
+        if len(set(joints)) < len(joints):
+            raise UserInputError(f'flip_pairs of metainfo name a joint twice: {flip_pairs}')
+    else:
+        flip_pairs = flip_pairs_of(names)
+    sigmas = given.get('sigmas', [COCO_SIGMAS.get(name, OTHER_SIGMA) for name in names])
+    sigmas = tuple(float(sigma) for sigma in sigmas)
+    if len(sigmas) != len(names) or not all(0 < sigma < np.inf for sigma in sigmas):
+        raise UserInputError(
+            f'sigmas of metainfo are not {len(names)} positive numbers, one per joint: {sigmas}'
+        )
+    return dict(keypoints=names, flip_pairs=flip_pairs, skeleton=skeleton, sigmas=sigmas)
+
+
+def flip_pairs_of(names: Sequence[str]) -> tuple[tuple[int, int], ...]:
+    """Indices (left, right) of joints that mirror each other, by left and right in their names.
+
+    Understands words, `left_eye`, `eye-right`, `LeftEye`, and letters, `l_eye`, `R.Eye`, `lEye`.
+
+    Raises:
+        UserInputError: a side without the other, which a mirrored image would label wrongly.
+    """
+    places = {name.lower(): i for i, name in enumerate(names)}
+    pairs, lonely = [], []
+    for i, name in enumerate(names):
+        for left, right, word in _SIDES:
+            if left.search(name):
+                other = places.get(left.sub(word, name, count=1).lower())
+                if other is None:
+                    lonely.append(name)
+                else:
+                    pairs.append((i, other))
+                break
+            if right.search(name):
+                if right.sub('left' if word == 'right' else 'l', name, 1).lower() not in places:
+                    lonely.append(name)
+                break
+    if lonely:
+        raise UserInputError(
+            f'joint {lonely[0]!r} has no counterpart on the other side; set metainfo='
+            'dict(flip_pairs=[(left, right), ...]), indices from 0 of joints that mirror each other'
+        )
+    return tuple(pairs)
+
+
+def _pairs(pairs, count: int, first: int, what: str) -> tuple[tuple[int, int], ...]:
+    """Pairs of different indices of ``count`` joints, which begin with ``first``, from 0."""
+    try:
+        pairs = [(int(a), int(b)) for a, b in pairs]
+    except (TypeError, ValueError):
+        raise UserInputError(f'{what} is no list of pairs of joints: {pairs!r}') from None
+    for pair in pairs:
+        if pair[0] == pair[1] or not all(first <= i < first + count for i in pair):
+            raise UserInputError(
+                f'{what} has the pair {pair}, which is not two of the joints {first} to '
+                f'{first + count - 1}'
+            )
+    return tuple((a - first, b - first) for a, b in pairs)
