@@ -11,6 +11,7 @@ from mmdet.registry import METRICS as MMDET_METRICS
 from mmdet.registry import MODELS as MMDET_MODELS
 from mmdet.registry import OPTIM_WRAPPERS as MMDET_OPTIM_WRAPPERS
 from mmdet.registry import TRANSFORMS as MMDET_TRANSFORMS
+from mmdet.registry import VISUALIZERS as MMDET_VISUALIZERS
 from mmengine.registry import Registry
 
 SCOPE = 'centernet_plugin'
@@ -31,4 +32,11 @@ OPTIM_WRAPPERS = Registry(
 )
 METRICS = Registry(
     'metric', parent=MMDET_METRICS, scope=SCOPE, locations=['centernet_plugin.evaluation']
+)
+VISUALIZERS = Registry(
+    'visualizer',
+    parent=MMDET_VISUALIZERS,
+    scope=SCOPE,
+    # Not the package, whose drawing works without mmdet's.
+    locations=['centernet_plugin.visualization.visualizer'],
 )

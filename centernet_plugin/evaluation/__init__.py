@@ -1,6 +1,7 @@
 from .analysis import Analysis
 from .detections import Detections, require_same_set
 from .ground_truth import GroundTruth, truth_of_annotations, truth_of_dataset
+from .keypoint_metric import KeypointMetric
 from .kitti import KittiMetric
 from .matches import Matches, run_coco
 from .precision import by_class, by_iou, object_counts, overall, precision_recall
@@ -13,6 +14,7 @@ __all__ = [
     'Detections',
     'GroundTruth',
     'ImageScores',
+    'KeypointMetric',
     'KittiMetric',
     'Matches',
     'Verdicts',
