@@ -37,7 +37,7 @@ def draw_skeletons(
         scores: (N, J) in [0, 1]; joints below the threshold are left out.
         threshold: See `scores`.
         scale: Enlarge the image by this first.
-        thickness: Of bones in pixels; None for what suits the size of the picture.
+        thickness: Of bones in pixels; None for what suits the sizes of picture and object.
 
     Returns:
         New image, (round(H * scale), round(W * scale), 3).
@@ -54,18 +54,19 @@ def draw_skeletons(
     points = np.clip(np.where(shown[..., None], points * scale, 0), -FAR, FAR)
     points = np.round(points).astype(int)
     sides = joint_sides(points.shape[1], flip_pairs)
-    thickness = thickness or max(1, round(min(canvas.shape[:2]) / 180))
     for places, visible in zip(points[::-1], shown[::-1], strict=True):
+        extent = np.ptp(places[visible], axis=0).max() if visible.any() else 0
+        width = thickness or max(1, round(min(min(canvas.shape[:2]) / 180, extent / 40)))
         bones = [(a, b) for a, b in skeleton if visible[a] and visible[b]]
         joints = np.flatnonzero(visible)
         for rim, dark in ((2, True), (0, False)):  # a rim first, for any background
             for a, b in bones:
                 color = (20, 20, 20) if dark else bone_color(sides[a], sides[b])
                 ends = places[a].tolist(), places[b].tolist()
-                cv2.line(canvas, *ends, color, thickness + rim, cv2.LINE_AA)
+                cv2.line(canvas, *ends, color, width + rim, cv2.LINE_AA)
             for joint in joints:
                 color = (20, 20, 20) if dark else bone_color(sides[joint], sides[joint])
-                radius = thickness + 1 + rim // 2
+                radius = width + 1 + rim // 2
                 cv2.circle(canvas, places[joint].tolist(), radius, color, -1, cv2.LINE_AA)
     return canvas
 

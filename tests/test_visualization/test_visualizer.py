@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmdet.apis import DetInferencer
 from mmdet.engine.hooks import DetVisualizationHook
 from mmdet.registry import VISUALIZERS
 from mmdet.structures import DetDataSample
@@ -17,6 +18,7 @@ from centernet_plugin.visualization.skeletons import LEFT, RIGHT
 from centernet_plugin.visualization.visualizer import CenterNetVisualizer
 
 CONFIG = Path(__file__).parents[2] / 'configs/_base_/default_runtime.py'
+DETECTOR = 'centernet/centernet_r18_8xb16-warp512-140e_coco.py'
 META = dict(
     classes=('person',),
     palette=[(220, 20, 60)],
@@ -136,3 +138,17 @@ def test_hook_writes_pictures_with_skeletons(image, tmp_path):
     # The truth is on the left, of which there is none.
     assert written.shape == (160, 400, 3)
     assert abs(written[120, 200 + 140] - np.array(LEFT)).max() < 30
+
+
+def test_inferencer_draws_skeletons(image, monkeypatch):
+    """mmdet's DetInferencer builds the visualizer of the config."""
+    config = Config.fromfile(CONFIG.parents[1] / DETECTOR)
+    config.model.backbone.init_cfg = None
+    inferencer = DetInferencer(config, device='cpu')
+    assert type(inferencer.visualizer) is CenterNetVisualizer
+    inferencer.visualizer.dataset_meta = META
+    found = sample(keypoints=POINTS)
+    monkeypatch.setattr(inferencer.model, 'test_step', lambda data: [found])
+    drawn = inferencer(image[..., ::-1], return_vis=True)['visualization'][0]
+    assert drawn.shape == image.shape
+    assert abs(drawn[120, 140][::-1] - np.array(LEFT)).max() < 30
