@@ -14,8 +14,8 @@ _base_ = [
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='centernet_plugin.KeepResPad', pad=127),  # the next multiple of 128
-    dict(type='mmdet.LoadAnnotations', with_bbox=True),
-    dict(type='mmdet.PackDetInputs', meta_keys=_base_.meta_keys),
+    dict(type='centernet_plugin.LoadAnnotations', with_bbox=True),
+    dict(type='centernet_plugin.PackDetInputs', meta_keys=_base_.meta_keys),
 ]
 tta_pipeline = _base_.tta_pipeline
 tta_pipeline[1].transforms[0] = [dict(view, pad=127) for view in tta_pipeline[1].transforms[0]]

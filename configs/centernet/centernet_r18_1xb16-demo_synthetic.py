@@ -31,7 +31,7 @@ model = dict(
 meta_keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='mmdet.LoadAnnotations', with_bbox=True),
+    dict(type='centernet_plugin.LoadAnnotations', with_bbox=True),
     # The window stays near the middle, so that few objects fall off the input.
     dict(
         type='centernet_plugin.RandomCropAffine',
@@ -47,8 +47,8 @@ train_pipeline = [
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='mmdet.Resize', scale=image_size[::-1], keep_ratio=True),
-    dict(type='mmdet.LoadAnnotations', with_bbox=True),
-    dict(type='mmdet.PackDetInputs', meta_keys=meta_keys),
+    dict(type='centernet_plugin.LoadAnnotations', with_bbox=True),
+    dict(type='centernet_plugin.PackDetInputs', meta_keys=meta_keys),
 ]
 tta_pipeline = [  # mirrored alone
     *test_pipeline[:-1],

@@ -21,7 +21,7 @@ model = dict(
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='mmdet.LoadAnnotations', with_bbox=True),
+    dict(type='centernet_plugin.LoadAnnotations', with_bbox=True),
     # Cells have no up, and a microscope's pixel has one size: windows count image pixels, 1.6 times
     # the input on average, and tests see the image at 1 / 1.6.
     dict(
@@ -40,9 +40,9 @@ train_pipeline = [
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='centernet_plugin.KeepResPad', pad=31, scale=0.625),
-    dict(type='mmdet.LoadAnnotations', with_bbox=True),
+    dict(type='centernet_plugin.LoadAnnotations', with_bbox=True),
     dict(
-        type='mmdet.PackDetInputs',
+        type='centernet_plugin.PackDetInputs',
         meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'border'),
     ),
 ]

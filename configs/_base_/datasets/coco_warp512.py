@@ -6,7 +6,7 @@ meta_keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'bo
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='mmdet.LoadAnnotations', with_bbox=True),
+    dict(type='centernet_plugin.LoadAnnotations', with_bbox=True),
     dict(type='centernet_plugin.RandomCropAffine', size=(512, 512)),
     dict(type='centernet_plugin.PaperColorJitter', on_device=True),
     dict(
@@ -16,8 +16,8 @@ train_pipeline = [
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='centernet_plugin.KeepResPad', pad=31),
-    dict(type='mmdet.LoadAnnotations', with_bbox=True),
-    dict(type='mmdet.PackDetInputs', meta_keys=meta_keys),
+    dict(type='centernet_plugin.LoadAnnotations', with_bbox=True),
+    dict(type='centernet_plugin.PackDetInputs', meta_keys=meta_keys),
 ]
 # --tta: the published multi-scale test. Each scale is also tested mirrored.
 tta_model = dict(
@@ -36,8 +36,8 @@ tta_pipeline = [
                 dict(type='centernet_plugin.KeepResPad', pad=31, scale=scale)
                 for scale in (0.5, 0.75, 1.0, 1.25, 1.5)
             ],
-            [dict(type='mmdet.LoadAnnotations', with_bbox=True)],
-            [dict(type='mmdet.PackDetInputs', meta_keys=meta_keys)],
+            [dict(type='centernet_plugin.LoadAnnotations', with_bbox=True)],
+            [dict(type='centernet_plugin.PackDetInputs', meta_keys=meta_keys)],
         ],
     ),
 ]

@@ -9,7 +9,7 @@ meta_keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'bo
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='mmdet.LoadAnnotations', with_bbox=True),
+    dict(type='centernet_plugin.LoadAnnotations', with_bbox=True),
     dict(type='centernet_plugin.RandomCropAffine', size=(384, 384)),
     dict(type='centernet_plugin.PaperColorJitter', on_device=True),
     dict(
@@ -19,8 +19,8 @@ train_pipeline = [
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='centernet_plugin.FixResAffine', size=(384, 384)),
-    dict(type='mmdet.LoadAnnotations', with_bbox=True),
-    dict(type='mmdet.PackDetInputs', meta_keys=meta_keys),
+    dict(type='centernet_plugin.LoadAnnotations', with_bbox=True),
+    dict(type='centernet_plugin.PackDetInputs', meta_keys=meta_keys),
 ]
 # --tta: mirrored, as the published figures are.
 tta_model = dict(type='centernet_plugin.CenterNetTTA', flip=True)
