@@ -66,3 +66,33 @@ def test_real_hourglass_outputs():
     expected = load('hourglass_output_decoded_here')['detections_stride4']
     np.testing.assert_allclose(rows, without_negative_sizes(expected), atol=1e-5)
     assert rows[:2, 5].tolist() == [0, 0] and (rows[:2, 4] > 0.7).all()
+
+
+def test_golden_pose_decode():
+    random = np.random.RandomState(32)
+    channels = dict(heatmap=1, joint_heatmap=17, joint_offset=2, joints=34, offset=2, size=2)
+    factors = dict(joint_offset=10, joints=5, offset=10, size=20)
+    maps = {}
+    for name, count in channels.items():
+        value = (random.randn(2, 64, 64, count) * factors.get(name, 1)).astype(np.float32)
+        maps[name] = torch.from_numpy(value.transpose(0, 3, 1, 2).copy())
+    branches = [
+        dict(type='centernet_plugin.SizeBranch'),
+        dict(type='centernet_plugin.OffsetBranch'),
+        dict(type='centernet_plugin.JointsBranch', num_joints=17),
+        dict(type='centernet_plugin.JointHeatmapBranch', num_joints=17),
+        dict(type='centernet_plugin.JointOffsetBranch'),
+    ]
+    head = CenterNetHead(
+        num_classes=1, in_channels=1, stride=1, branches=branches, test_cfg=dict(clip=False)
+    )
+    results = head.predict_by_feat((maps,), [dict(img_shape=(64, 64))] * 2)
+    gold = load('hpdet_decode_gold')['detections']  # box, score, 17 x, 17 y, label
+    assert gold.shape == (2, 100, 40)
+    for found, rows in zip(results, gold, strict=True):
+        joints = rows[:, 5:39].reshape(-1, 2, 17).transpose(0, 2, 1)
+        np.testing.assert_allclose(found.scores, rows[:, 4], atol=1e-5)
+        np.testing.assert_allclose(found.keypoints, joints, atol=1e-4)
+        boxes = np.concatenate([found.bboxes, rows[:, 4:6]], axis=1)
+        expected = without_negative_sizes(rows[:, :6])
+        np.testing.assert_allclose(boxes, expected, atol=1e-4)
