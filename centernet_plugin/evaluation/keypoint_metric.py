@@ -206,7 +206,7 @@ def evaluate(
 
 def _load_results(coco: COCO, rows: Sequence[dict]) -> COCO:
     if rows:
-        return coco.loadRes([dict(row) for row in rows])  # it adds to them
+        return coco.loadRes(list(rows))
     empty = COCO()  # which loadRes does not take
     empty.dataset = dict(coco.dataset, annotations=[])
     empty.createIndex()

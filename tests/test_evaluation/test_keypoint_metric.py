@@ -140,6 +140,30 @@ def test_people_without_joints_and_crowds_do_not_count(tiny):
     assert tiny.count()['coco/keypoints_AP'] == pytest.approx(1)
 
 
+def test_classes_are_told_apart_by_the_ids_of_the_file(tiny):
+    """Two of three categories are classes; half of the figures are of each."""
+    data = json.loads(tiny.path.read_text())
+    joints = {k: data['categories'][0][k] for k in ('keypoints', 'skeleton')}
+    data['categories'] = [
+        dict(id=i, name=name, **joints) for i, name in ((12, 'a'), (5, 'unused'), (7, 'b'))
+    ]
+    for ann in data['annotations']:
+        ann['category_id'] = 12 if ann['image_id'] % 2 else 7
+    ignored = dict(data['annotations'][0], id=99, category_id=5)
+    data['annotations'].append(ignored)
+    tiny.path.write_text(json.dumps(data))
+    args = dict(data_root=str(tiny.path.parent), ann_file=tiny.path.name)
+    dataset = CocoPoseDataset(
+        **args, data_prefix=dict(img='images/'), metainfo=dict(classes=('a', 'b')), test_mode=True
+    )
+    tiny.meta, tiny.samples = dataset.metainfo, truth_as_predictions(dataset, 5)
+    assert tiny.count()['coco/keypoints_AP'] == pytest.approx(1)
+    for sample in tiny.samples:
+        sample['pred_instances']['labels'] = 0 * sample['pred_instances']['labels']
+    numbers = tiny.count()
+    assert numbers['coco/keypoints_AR'] == pytest.approx(0.5), 'one class right, one missed'
+
+
 def test_instance_data_is_as_good_as_a_dict(tiny):
     for sample in tiny.samples:
         sample['pred_instances'] = InstanceData(**sample['pred_instances'])
