@@ -15,7 +15,10 @@ from mmengine.logging import MMLogger
 from ..errors import UserInputError
 from ..registry import METRICS
 
-NAMES = ('AP', 'AP50', 'AP75', 'AP_M', 'AP_L', 'AR', 'AR50', 'AR75', 'AR_M', 'AR_L')
+NAMES = (
+    *('mAP', 'mAP_50', 'mAP_75', 'mAP_m', 'mAP_l'),  # as mmdet's CocoMetric calls them
+    *('AR', 'AR_50', 'AR_75', 'AR_m', 'AR_l'),
+)
 SCORE_MODES = ('bbox', 'bbox_keypoint')
 
 
@@ -23,8 +26,8 @@ SCORE_MODES = ('bbox', 'bbox_keypoint')
 class KeypointMetric(BaseMetric):
     """Average precision by object keypoint similarity (OKS), counted by pycocotools.
 
-    Gives ``coco/keypoints_AP``, the mean over OKS 0.5 to 0.95, ``_AP50``, ``_AP75``, ``_AP_M`` and
-    ``_AP_L`` (areas of 32**2 to 96**2 pixels, and above), and ``_AR`` likewise; -1 where there are
+    Gives ``coco/keypoints_mAP``, the mean over OKS 0.5 to 0.95, ``_mAP_50``, ``_mAP_75``,
+    ``_mAP_m`` and ``_mAP_l`` (areas of 32**2 to 96**2 pixels, and above), and ``_AR`` likewise; -1 where there are
     no such objects. Classes are told apart, their mean counts. The 20 best detections of an image
     and class count, and objects without a visible joint do not.
 

@@ -61,8 +61,8 @@ def test_ground_truth_is_perfect(tmp_path, joints):
     assert len(numbers) == 10
     for name in ('AP', 'AP50', 'AP75', 'AR', 'AR50', 'AR75'):
         assert numbers[f'coco/keypoints_{name}'] == pytest.approx(1)
-    assert numbers['coco/keypoints_AP_M'] == pytest.approx(1 if joints > 2 else -1)
-    assert numbers['coco/keypoints_AP_L'] == -1, 'no figure is that large'
+    assert numbers['coco/keypoints_mAP_m'] == pytest.approx(1 if joints > 2 else -1)
+    assert numbers['coco/keypoints_mAP_l'] == -1, 'no figure is that large'
 
 
 def test_similarity_of_a_shift_is_counted(tiny):
@@ -76,18 +76,18 @@ def test_similarity_of_a_shift_is_counted(tiny):
         shift = (-2 * np.log(0.72) * area * (2 * 0.067) ** 2).sqrt()
         sample['pred_instances']['keypoints'][..., 0] += shift[:, None]
     numbers = tiny.count()
-    assert numbers['coco/keypoints_AP'] == pytest.approx(0.5)
+    assert numbers['coco/keypoints_mAP'] == pytest.approx(0.5)
     assert (
-        numbers['coco/keypoints_AP50'] == pytest.approx(1) and numbers['coco/keypoints_AP75'] == 0
+        numbers['coco/keypoints_mAP_50'] == pytest.approx(1) and numbers['coco/keypoints_mAP_75'] == 0
     )
     tiny.meta['sigmas'] = (0.3,) * 5  # who tolerates more finds them all
-    assert tiny.count()['coco/keypoints_AP'] == pytest.approx(1)
+    assert tiny.count()['coco/keypoints_mAP'] == pytest.approx(1)
 
 
 def test_joints_that_are_missing_are_wrong(tiny):
     for sample in tiny.samples:
         sample['pred_instances']['keypoints'][:] = float('nan')
-    assert tiny.count()['coco/keypoints_AP'] == 0
+    assert tiny.count()['coco/keypoints_mAP'] == 0
 
 
 def test_nothing_found(tiny):
@@ -95,7 +95,7 @@ def test_nothing_found(tiny):
         pred = sample['pred_instances']
         sample['pred_instances'] = {name: values[:0] for name, values in pred.items()}
     numbers = tiny.count()
-    assert numbers['coco/keypoints_AP'] == numbers['coco/keypoints_AR'] == 0
+    assert numbers['coco/keypoints_mAP'] == numbers['coco/keypoints_AR'] == 0
 
 
 def test_score_of_joints_can_rank(tiny):
@@ -107,8 +107,8 @@ def test_score_of_joints_can_rank(tiny):
         false['scores'][:] = 0.95
         false['keypoint_scores'][:] = 0.1
         sample['pred_instances'] = {n: torch.cat([pred[n], false[n]]) for n in pred}
-    assert tiny.count()['coco/keypoints_AP'] < 0.7
-    assert tiny.count(score_mode='bbox_keypoint')['coco/keypoints_AP'] == pytest.approx(1)
+    assert tiny.count()['coco/keypoints_mAP'] < 0.7
+    assert tiny.count(score_mode='bbox_keypoint')['coco/keypoints_mAP'] == pytest.approx(1)
 
 
 def test_results_for_a_server(tiny, tmp_path):
@@ -126,7 +126,7 @@ def test_results_for_a_server(tiny, tmp_path):
 
 def test_results_are_kept_beside_the_numbers(tiny, tmp_path):
     numbers = tiny.count(outfile_prefix=str(tmp_path / 'results'))
-    assert numbers['coco/keypoints_AP'] == pytest.approx(1)
+    assert numbers['coco/keypoints_mAP'] == pytest.approx(1)
     assert 'area' not in json.loads((tmp_path / 'results.keypoints.json').read_text())[0]
 
 
@@ -137,7 +137,7 @@ def test_people_without_joints_and_crowds_do_not_count(tiny):
     bare.pop('num_keypoints')
     data['annotations'] += [crowd, bare]
     tiny.path.write_text(json.dumps(data))
-    assert tiny.count()['coco/keypoints_AP'] == pytest.approx(1)
+    assert tiny.count()['coco/keypoints_mAP'] == pytest.approx(1)
 
 
 def test_classes_are_told_apart_by_the_ids_of_the_file(tiny):
@@ -157,7 +157,7 @@ def test_classes_are_told_apart_by_the_ids_of_the_file(tiny):
         **args, data_prefix=dict(img='images/'), metainfo=dict(classes=('a', 'b')), test_mode=True
     )
     tiny.meta, tiny.samples = dataset.metainfo, truth_as_predictions(dataset, 5)
-    assert tiny.count()['coco/keypoints_AP'] == pytest.approx(1)
+    assert tiny.count()['coco/keypoints_mAP'] == pytest.approx(1)
     for sample in tiny.samples:
         sample['pred_instances']['labels'] = 0 * sample['pred_instances']['labels']
     numbers = tiny.count()
@@ -167,7 +167,7 @@ def test_classes_are_told_apart_by_the_ids_of_the_file(tiny):
 def test_instance_data_is_as_good_as_a_dict(tiny):
     for sample in tiny.samples:
         sample['pred_instances'] = InstanceData(**sample['pred_instances'])
-    assert tiny.count()['coco/keypoints_AP'] == pytest.approx(1)
+    assert tiny.count()['coco/keypoints_mAP'] == pytest.approx(1)
 
 
 def test_is_built_by_its_name(tiny):
