@@ -27,9 +27,9 @@ class KeypointMetric(BaseMetric):
     """Average precision by object keypoint similarity (OKS), counted by pycocotools.
 
     Gives ``coco/keypoints_mAP``, the mean over OKS 0.5 to 0.95, ``_mAP_50``, ``_mAP_75``,
-    ``_mAP_m`` and ``_mAP_l`` (areas of 32**2 to 96**2 pixels, and above), and ``_AR`` likewise; -1 where there are
-    no such objects. Classes are told apart, their mean counts. The 20 best detections of an image
-    and class count, and objects without a visible joint do not.
+    ``_mAP_m`` and ``_mAP_l`` (areas of 32**2 to 96**2 pixels, and above), and ``_AR`` likewise; -1
+    where there are no such objects. Classes are told apart, their mean counts. The 20 best
+    detections of an image and class count, and objects without a visible joint do not.
 
     Predictions are read from ``pred_instances``: ``bboxes`` (K, 4), ``scores`` (K,), ``labels``
     (K,), ``keypoints`` (K, J, 2) in pixels of the original image and, if there, ``keypoint_scores``
