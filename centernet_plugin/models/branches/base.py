@@ -89,7 +89,7 @@ class Branch(nn.Module, metaclass=ABCMeta):
 
         The default is the field of ``gt_instances`` that has the branch's name.
         """
-        return targets.field(self.name).reshape(len(targets.weight), -1)
+        return targets.field(self.name).reshape(-1, self.channels)
 
     def weight(self, targets: CenterTargets) -> Tensor:
         """Weight of every sample, or of its channels, to leave some out. (M,) or (M, D)"""

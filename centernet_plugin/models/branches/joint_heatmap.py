@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ...registry import MODELS
 from ..functional.grid import GridToImage
-from ..functional.joints import find_joints, joint_targets, snap, swap_pairs
+from ..functional.joints import find_joints, joint_targets, on_map, snap, swap_pairs
 from ..functional.targets import CenterTargets
 from .base import Branch, Peaks
 from .joints import check_flip_pairs
@@ -105,7 +105,8 @@ def read_at(heatmap: Tensor, points: Tensor) -> Tensor:
         Values. (B, K, J)
     """
     height, width = heatmap.shape[2:]
-    x, y = points.nan_to_num(-1).floor().transpose(1, 2).unbind(-1)  # (B, J, K) each
-    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    points = points.transpose(1, 2)  # (B, J, K, 2)
+    inside = on_map(points, (height, width))
+    x, y = points.floor().unbind(-1)
     index = torch.where(inside, y * width + x, 0).long()
     return (heatmap.flatten(2).gather(2, index) * inside).transpose(1, 2)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ...registry import MODELS
 from ..functional.grid import GridToImage
-from ..functional.joints import swap_pairs
+from ..functional.joints import on_map, swap_pairs
 from ..functional.targets import CenterTargets
 from .base import Branch, Peaks
 
@@ -51,11 +51,9 @@ class JointsBranch(Branch):
 
     def target(self, targets: CenterTargets) -> Tensor:
         points = targets.field('keypoints').float() / self.stride  # (M, J, 2)
-        height, width = targets.heatmap.shape[2:]
-        size = torch.tensor([width, height]).to(points.device, non_blocking=True)
-        # As published, joints off the map are not trained on. Comparisons with NaN are false.
-        on_map = ((points >= 0) & (points < size)).all(-1, keepdim=True)
-        return torch.where(on_map, points - targets.cells[:, None], torch.nan).flatten(1)
+        # As published, joints off the map are not trained on.
+        known = on_map(points, targets.heatmap.shape[2:])[..., None]
+        return torch.where(known, points - targets.cells[:, None], torch.nan).flatten(1)
 
     def decode(self, values: Tensor, peaks: Peaks, to_image: GridToImage) -> dict[str, Tensor]:
         offsets = values.unflatten(-1, (self.num_joints, 2))  # (B, K, J, 2)

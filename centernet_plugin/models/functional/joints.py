@@ -49,10 +49,7 @@ def joint_targets(targets: CenterTargets, stride: int) -> JointTargets:
     """Joints of a batch from its field ``keypoints`` ((N, J, 2), input pixels, NaN if unknown)."""
     points = targets.object_field('keypoints').float() / stride  # (N, J, 2)
     count, kinds = points.shape[:2]
-    height, width = targets.heatmap.shape[2:]
-    size = torch.tensor([width, height]).to(points.device, non_blocking=True)
-    # Comparisons with NaN are false.
-    valid = ((points >= 0) & (points < size)).all(2) & (targets.radii >= 0)[:, None]
+    valid = on_map(points, targets.heatmap.shape[2:]) & (targets.radii >= 0)[:, None]
     points = torch.where(valid[..., None], points, 0).flatten(0, 1)
     return JointTargets(
         points=points,
@@ -62,6 +59,12 @@ def joint_targets(targets: CenterTargets, stride: int) -> JointTargets:
         valid=valid.flatten(),
         radii=targets.radii.repeat_interleave(kinds, output_size=count * kinds),
     )
+
+
+def on_map(points: Tensor, size: tuple[int, int]) -> Tensor:
+    """Whether points (..., 2) in cells are on a map of ``size`` (H, W); NaN is not. (...), bool"""
+    x, y = points.unbind(-1)
+    return (x >= 0) & (x < size[1]) & (y >= 0) & (y < size[0])
 
 
 def find_joints(

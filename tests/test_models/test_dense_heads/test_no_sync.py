@@ -54,6 +54,43 @@ def test_decoding(flipped):
     assert [result.bboxes.shape for result in results] == [(100, 4)] * 2
 
 
+POSE = [
+    dict(type='centernet_plugin.SizeBranch', only_with='keypoints'),
+    dict(type='centernet_plugin.JointsBranch', num_joints=5, flip_pairs=[(1, 2)]),
+    dict(type='centernet_plugin.JointHeatmapBranch', num_joints=5, flip_pairs=[(1, 2)]),
+    dict(type='centernet_plugin.JointOffsetBranch'),
+]
+SPACE = [
+    dict(type=f'centernet_plugin.{kind}Branch', rows_per_image=rows)
+    for kind, rows in (('Size', 50), ('Depth', None), ('Dimension', 50), ('Orientation', None))
+]
+
+
+@pytest.mark.parametrize('branches', [POSE, SPACE], ids=['pose', '3d'])
+@pytest.mark.parametrize('flipped', [False, True])
+def test_pose_and_3d(branches, flipped):
+    head = CenterNetHead(
+        num_classes=3, in_channels=8, branches=branches, train_cfg=dict(crowd='gaussian')
+    )
+    channels = dict(heatmap=3) | {branch.name: branch.channels for branch in head.branches}
+    maps = {
+        name: torch.zeros(4, c, 16, 20, device='meta', requires_grad=True)
+        for name, c in channels.items()
+    }
+    shapes = dict(keypoints=(5, 2), depths=(), dimensions=(3,), alphas=())
+    instances = [make_instances(count, 'meta') for count in (7, 0, 3, 1)]
+    for one in instances:
+        for name, shape in shapes.items():
+            one[name] = torch.zeros(len(one.labels), *shape, device='meta')
+    ignored = [make_instances(count, 'meta') for count in (2, 0, 0, 1)]
+    losses = head.loss_by_feat((maps,), instances, [{}] * 4, ignored)
+    sum(losses.values()).backward()
+    assert all(value.grad.shape == value.shape for value in maps.values())
+    metas = [dict(img_shape=(64, 80))] * (2 if flipped else 4)
+    results = head.predict_by_feat((maps,), metas, flipped=flipped)
+    assert [len(result.scores) for result in results] == [100] * len(metas)
+
+
 def test_reading_a_value_would_be_noticed():
     with pytest.raises((RuntimeError, NotImplementedError)):
         torch.zeros(2, device='meta').max().item()
