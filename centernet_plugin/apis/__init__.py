@@ -1,0 +1,3 @@
+from .inferencer import CenterNetInferencer
+
+__all__ = ['CenterNetInferencer']
