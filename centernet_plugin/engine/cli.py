@@ -1,6 +1,7 @@
 """What the scripts in ``tools/`` share: the command line, the config, and errors as sentences."""
 
 import argparse
+import atexit
 import os
 import os.path as osp
 import pickle
@@ -143,8 +144,8 @@ def run(main: Callable[[], None], *, after_interrupt: str = '') -> int:
         with _insistent_interrupts():
             main()
         if torch.distributed.is_available() and torch.distributed.is_initialized():
-            # A process that ends with the group's threads running can abort after all is done.
             torch.distributed.destroy_process_group()
+            _end_process()
     except (Exception, KeyboardInterrupt) as error:
         # An interrupt amid torch.save ends as another exception.
         if any(isinstance(link, KeyboardInterrupt) for link in _chain(error)):
@@ -181,6 +182,19 @@ def _insistent_interrupts() -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGALRM, alarm)
+
+
+def _end_process() -> None:
+    """Ends one of several processes, after all is done, without the end of the interpreter.
+
+    There a process of torch's gloo backend sometimes aborts ("terminate called without an active
+    exception"), and the launcher calls the whole training failed. What is registered to run at the
+    exit does run.
+    """
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def explain(error: BaseException) -> str | None:
