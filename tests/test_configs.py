@@ -1,6 +1,7 @@
 """Every shipped config: well-formed, builds, trains a step, predicts; the paper's are its own."""
 
 import functools
+import inspect
 import json
 import re
 from collections import OrderedDict
@@ -34,7 +35,8 @@ ROOT_TYPES = {  # live in mmengine's or mmcv's root registries, where a prefix w
 
 def load(name):
     """The config of that basename."""
-    return Config.fromfile(CONFIGS / 'centernet' / f'{name}.py')
+    (path,) = [path for path in SHIPPED if path.stem == name]
+    return Config.fromfile(path)
 
 
 def types_of(node):
@@ -57,9 +59,39 @@ def transform(pipeline, name):
     return step
 
 
+def input_size(name):
+    """Width and height that a config's name says, -warp512- or -warp1280x384-; or None."""
+    found = re.search(r'-warp(\d+)(?:x(\d+))?-', name)
+    return found and (int(found.group(1)), int(found.group(2) or found.group(1)))
+
+
+def training_warp(pipeline):
+    names = ('RandomCropAffine', 'RandomShiftScaleAffine')
+    (step,) = [step for step in pipeline if step.type.rpartition('.')[2] in names]
+    return step
+
+
+CARRIERS = ('LoadAnnotations', 'PackDetInputs')  # of what branches need beyond boxes
+FIELDS = {  # by branch, what it trains on: of one object in an image of 64 x 64
+    'JointsBranch': dict(keypoints=torch.linspace(6, 48, 34).view(1, 17, 2)),
+    'DepthBranch': dict(depths=torch.tensor([12.0])),
+    'DimensionBranch': dict(dimensions=torch.tensor([[1.5, 1.6, 3.9]])),
+    'OrientationBranch': dict(alphas=torch.tensor([0.4])),  # in both bins
+}
+CAM2IMG = np.array([[180.0, 0, 32, 11], [0, 180, 32, 0.05], [0, 0, 1, 0.003]])
+
+
+def branch_fields(model):
+    fields = {}
+    for branch in model.bbox_head.get('branches', []):
+        fields |= FIELDS.get(branch.type.rpartition('.')[2], {})
+    return fields
+
+
 def test_basenames_are_unique():
     names = [path.name for path in SHIPPED]
-    assert len(names) == len(set(names)) >= 21
+    assert len(names) == len(set(names)) >= 27
+    assert {path.parent.name for path in SHIPPED} == {'centernet', 'pose', 'kitti'}
 
 
 @pytest.mark.parametrize('path', SHIPPED, ids=lambda p: p.stem)
@@ -75,18 +107,24 @@ def test_is_well_formed(path):
     assert config.auto_scale_lr.base_batch_size == processes * images
     epochs = re.search(r'-(\d+)e_', path.stem)
     assert not epochs or config.train_cfg.max_epochs == int(epochs.group(1))
-    side = re.search(r'-warp(\d+)-', path.stem)
+    size = input_size(path.stem)
     for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
         for dataset in datasets_of(loader):
-            classes = dataset.get('metainfo', DATASETS.get(dataset.type).METAINFO)['classes']
-            assert config.model.bbox_head.num_classes == len(classes)
+            metainfo = dict(DATASETS.get(dataset.type).METAINFO, **dataset.get('metainfo', {}))
+            assert config.model.bbox_head.num_classes == len(metainfo['classes'])
+            for branch in config.model.bbox_head.get('branches', []):
+                if 'num_joints' in branch:
+                    assert branch.num_joints == len(metainfo['keypoints'])
+                    assert list(map(tuple, branch.flip_pairs)) == list(metainfo['flip_pairs'])
             if any(step.get('on_device') for step in dataset.pipeline):
                 assert dataset.pipeline[-1].type == 'centernet_plugin.PackDetInputs'
                 assert dataset.pipeline[-2].type == 'centernet_plugin.PaperColorJitter'
                 assert config.model.data_preprocessor.type == 'centernet_plugin.DataPreprocessor'
-            if side and loader is config.train_dataloader:
-                warp = transform(dataset.pipeline, 'RandomCropAffine')
-                assert warp.size == (int(side.group(1)),) * 2
+            if size and loader is config.train_dataloader:
+                assert training_warp(dataset.pipeline).size == size
+            if branch_fields(config.model):  # mmdet's would leave them out
+                types = [step.type for step in dataset.pipeline]
+                assert {f'centernet_plugin.{name}' for name in CARRIERS} <= set(types)
 
 
 @functools.cache
@@ -100,11 +138,9 @@ def networks():
 
 # Hourglass-104 at a quarter of its width; its size is in test_published_recipe.
 NARROW = {
-    'centernet_hourglass104_8xb3-warp512-50e_coco': {
-        'backbone.stage_channels': (64, 64, 96, 96, 96, 128),
-        'backbone.feat_channel': 64,
-        'bbox_head.in_channels': 64,
-    }
+    'backbone.stage_channels': (64, 64, 96, 96, 96, 128),
+    'backbone.feat_channel': 64,
+    'bbox_head.in_channels': 64,
 }
 
 
@@ -113,15 +149,18 @@ def test_builds_trains_and_predicts(path):
     torch.manual_seed(0)
     config = Config.fromfile(path)
     config.model.backbone.init_cfg = None  # no download
-    config.model = merged(config.model, NARROW.get(path.stem, {}))
+    if 'hourglass104' in path.stem:
+        config.model = merged(config.model, NARROW)
     model = MODELS.build(config.model)
     model.init_weights()
 
-    sample = DetDataSample(
-        metainfo=dict(img_shape=(64, 64), ori_shape=(64, 64), scale_factor=(1.0, 1.0))
-    )
+    meta = dict(img_shape=(64, 64), ori_shape=(64, 64), scale_factor=(1.0, 1.0), cam2img=CAM2IMG)
+    sample = DetDataSample(metainfo=meta)
+    fields = branch_fields(config.model)
     sample.gt_instances = InstanceData(
-        bboxes=torch.tensor([[4.0, 8, 40, 50]]), labels=torch.tensor([1])
+        bboxes=torch.tensor([[4.0, 8, 40, 50]]),
+        labels=torch.tensor([config.model.bbox_head.num_classes - 1]),
+        **fields,
     )
     sample.ignored_instances = InstanceData(
         bboxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.int64)
@@ -130,6 +169,8 @@ def test_builds_trains_and_predicts(path):
     other = torch.zeros(3, 64, 64, dtype=torch.uint8)
     batch = dict(inputs=[image, other], data_samples=[sample, sample.clone()])
     losses = model(**model.data_preprocessor(batch, training=True), mode='loss')
+    assert len(losses) == 1 + len(model.bbox_head.branches)
+    assert all(0 < loss < torch.inf for loss in losses.values()), losses
     sum(losses.values()).backward()
     without = [name for name, p in model.named_parameters() if p.grad is None]
     assert not without, 'every parameter learns, so plain DistributedDataParallel works'
@@ -138,7 +179,12 @@ def test_builds_trains_and_predicts(path):
     with torch.no_grad():
         results = model.test_step(dict(inputs=[image], data_samples=[sample]))
     assert len(results[0].pred_instances) == 100
-    assert results[0].pred_instances.bboxes.isfinite().all()
+    found = results[0].pred_instances
+    assert set(fields) | {'bboxes', 'scores', 'labels'} <= set(found.keys())
+    assert ('locations' in found) == ('depths' in fields)
+    assert all(value.isfinite().all() for value in found.values())
+    for name, value in fields.items():
+        assert found[name].shape[1:] == value.shape[1:]
 
 
 def merged(model, options):
@@ -189,9 +235,57 @@ for _side in (384, 512):
             'dla34-dcnv2': dict(DLA, params=20_173_472 - UNUSED),
         }.items()
     }
-STATISTICS = {  # per channel as cv2 reads them; VOC's are in the order of RGB, as published
+POSE = dict(branches='pose', width=256)
+PAPER |= {
+    'centernet_dla34-dcnv2_8xb16-warp512-140e_coco-keypoints': dict(
+        DLA | POSE, images=128, lr=5e-4, params=20_625_346 - UNUSED
+    ),
+    'centernet_dla34-dcnv2_8xb16-warp512-320e_coco-keypoints': dict(
+        DLA | POSE, images=128, lr=5e-4, params=20_625_346 - UNUSED, drops=[270, 300]
+    ),
+    'centernet_dla34-dcnv2_2xb8-warp1280x384-70e_kitti': dict(
+        DLA, images=16, lr=1.25e-4, params=20_615_323 - UNUSED, drops=[45, 60], branches='3d',
+        crowd='gaussian', whole_sides=False,
+    ),
+}  # fmt: skip
+for _epochs, _drop in ((50, 40), (150, 130)):
+    PAPER[f'centernet_hourglass104_8xb3-warp512-{_epochs}e_coco-keypoints'] = dict(
+        PAPER['centernet_hourglass104_8xb3-warp512-50e_coco'] | POSE,
+        params=194_811_124,
+        drops=[_drop],
+    )
+# By branch: channels, weight of the loss, and what else is published of it.
+BRANCHES = {
+    'pose': dict(
+        size=(2, 0.1, dict(only_with='keypoints')),
+        offset=(2, 1, dict(only_with='keypoints', flip_test='plain')),
+        joints=(34, 1, dict(flip_test='average')),
+        joint_heatmap=(17, 1, dict(flip_test='average', topk=100, min_score=0.1, reach=0.3)),
+        joint_offset=(2, 1, dict(flip_test='plain')),
+    ),
+    '3d': dict(
+        depth=(1, 1, dict(rows_per_image=50)),
+        dimension=(3, 1, dict(rows_per_image=50)),
+        orientation=(8, 1, dict(rows_per_image=50)),
+        size=(2, 0.1, dict(rows_per_image=50, only_with=None)),
+        offset=(2, 1, dict(rows_per_image=50, only_with=None)),
+    ),
+    None: dict(
+        size=(2, 0.1, dict(rows_per_image=None, only_with=None)),
+        offset=(2, 1, dict(rows_per_image=None, only_with=None, flip_test='plain')),
+    ),
+}
+FLIP_PAIRS = [(i, i + 1) for i in range(1, 17, 2)]
+STATISTICS = {  # per channel as cv2 reads them; the others are in the order of RGB, as published
     'coco': ((0.40789654, 0.44719302, 0.47026115), (0.28863828, 0.27408164, 0.27809835)),
     'voc0712': ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+}
+STATISTICS |= {'coco-keypoints': STATISTICS['coco'], 'kitti': STATISTICS['voc0712']}
+AUGMENTATION = {  # between loading and packing; KITTI's images are neither mirrored nor coloured
+    'coco': ['RandomCropAffine', 'PaperColorJitter'],
+    'coco-keypoints': ['RandomCropAffine', 'PaperColorJitter'],
+    'voc0712': ['RandomCropAffine', 'PaperColorJitter'],
+    'kitti': ['RandomShiftScaleAffine'],
 }
 
 
@@ -214,24 +308,41 @@ def test_published_recipe(name):
     assert preprocessor.pad_size_divisor == paper['multiple']
     for loader in (config.val_dataloader, config.test_dataloader):
         pipeline = loader.dataset.pipeline
-        if data == 'coco':
+        if data.startswith('coco'):
             assert transform(pipeline, 'KeepResPad').pad == paper['multiple'] - 1
         else:
-            side = int(re.search(r'-warp(\d+)-', name).group(1))
-            assert transform(pipeline, 'FixResAffine').size == (side, side)
+            warp = transform(pipeline, 'FixResAffine')
+            assert warp.size == input_size(name)
+            assert warp.get('fit') == ('width' if data == 'kitti' else None)
     train = config.train_dataloader
     assert train.drop_last is True
     for dataset in datasets_of(train):
         assert [step.type.rpartition('.')[2] for step in dataset.pipeline] == [
             'LoadImageFromFile',
             'LoadAnnotations',
-            'RandomCropAffine',
-            'PaperColorJitter',
+            *AUGMENTATION[data],
             'PackDetInputs',
         ]
-        assert transform(dataset.pipeline, 'RandomCropAffine').get('resample', 'warp') == 'warp'
+        assert training_warp(dataset.pipeline).get('resample', 'warp') == 'warp'
     if data == 'coco':
         assert train.dataset.filter_cfg.filter_empty_gt is False
+    elif data == 'coco-keypoints':
+        assert train.dataset.filter_cfg.filter_empty_gt is True
+        assert train.dataset.ann_file == 'annotations/person_keypoints_train2017.json'
+        for evaluator in (config.val_evaluator, config.test_evaluator):
+            assert [metric.type for metric in evaluator] == [
+                'centernet_plugin.KeypointMetric',
+                'mmdet.CocoMetric',
+            ]
+            (file,) = {metric.ann_file for metric in evaluator}
+            assert file == 'data/coco/annotations/person_keypoints_val2017.json'
+    elif data == 'kitti':
+        assert 'filter_cfg' not in train.dataset
+        warp = train.dataset.pipeline[2]
+        defaults = inspect.signature(TRANSFORMS.get(warp.type)).parameters
+        published = dict(prob=0.5, scale=0.4, shift=0.1)
+        for option, value in published.items():
+            assert warp.get(option, defaults[option].default) == value
     else:
         years = [dataset.ann_file for dataset in datasets_of(train)]
         assert years == [f'VOC{year}/ImageSets/Main/trainval.txt' for year in (2007, 2012)]
@@ -244,14 +355,26 @@ def test_published_recipe(name):
     assert head.get('feat_channels', 64) == paper['width']
     assert head.init_rule == paper['rule']
     assert head.get('num_stacks', 1) == paper['stacks']
-    assert not {'loss_heatmap', 'branches', 'radius_rule', 'min_overlap'} & set(head)
-    assert config.model.train_cfg.crowd == 'object' and config.model.test_cfg.clip is False
+    assert not {'loss_heatmap', 'radius_rule', 'min_overlap'} & set(head)
+    assert head.get('whole_sides', True) is paper.get('whole_sides', True)
+    assert config.model.train_cfg.crowd == paper.get('crowd', 'object')
+    assert config.model.test_cfg.clip is False
     with torch.device('meta'):
         model = MODELS.build(config.model)
     assert sum(p.numel() for p in model.parameters()) == paper['params']
+    branches = BRANCHES[paper.get('branches')]
+    assert {branch.name for branch in model.bbox_head.branches} == set(branches)
+    for branch in model.bbox_head.branches:
+        channels, weight, settings = branches[branch.name]
+        assert branch.channels == channels
+        owner = branch if branch.loss_module is None else branch.loss_module
+        assert owner.loss_weight == weight
+        assert {name: getattr(branch, name) for name in settings} == settings
+        assert getattr(branch, 'flip_pairs', FLIP_PAIRS) == FLIP_PAIRS
 
 
-# Where backbones start; the rest start from scratch.
+SCRATCH = ('_bccd', '_synthetic', '_kitti16')
+# Where other backbones start, but for the hourglass.
 RSB = 'https://download.openmmlab.com/mmdetection/v3.0/rtmdet/cspnext_rsb_pretrain/'
 IMAGENET = {
     '_r18': dict(checkpoint='torchvision://resnet18'),
@@ -267,7 +390,7 @@ IMAGENET = {
 @pytest.mark.parametrize('path', SHIPPED, ids=lambda p: p.stem)
 def test_imagenet_weights(path):
     backbone = Config.fromfile(path).model.backbone
-    if path.stem.endswith(('_bccd', '_synthetic')) or 'hourglass' in path.stem:
+    if path.stem.endswith(SCRATCH) or 'hourglass' in path.stem:
         assert backbone.get('init_cfg') is None
         return
     (source,) = [source for name, source in IMAGENET.items() if re.search(name + '[-_]', path.stem)]
