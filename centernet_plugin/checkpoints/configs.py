@@ -1,16 +1,18 @@
 """Which shipped config a network belongs to."""
 
+import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mmdet.datasets import VOCDataset
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
 from ..errors import UserInputError
+from ..registry import MODELS
 from .recognise import Description
 
-FOLDER = 'centernet'
+FOLDERS = dict(ctdet='centernet', exdet='centernet', multi_pose='pose', ddd='kitti')
 CONFIGS = {  # network: config of every depth that has one; the nearest serves the other depths
     'res': {
         18: 'centernet_r18_8xb16-warp512-140e_coco',
@@ -26,10 +28,23 @@ CONFIGS = {  # network: config of every depth that has one; the nearest serves t
     'mmdet_res': {18: 'centernet_r18-mmdet_8xb16-warp512-140e_coco'},
     'mmdet_resdcn': {18: 'centernet_r18-dcnv2-mmdet_8xb16-warp512-140e_coco'},
 }
+TASK_CONFIGS = {  # of pose and 3D, by network; the first lends other networks all but its own
+    'multi_pose': {
+        'dla': 'centernet_dla34-dcnv2_8xb16-warp512-140e_coco-keypoints',
+        'hourglass': 'centernet_hourglass104_8xb3-warp512-50e_coco-keypoints',
+    },
+    'ddd': {'dla': 'centernet_dla34-dcnv2_2xb8-warp1280x384-70e_kitti'},
+}
 LONGER = {  # the same network, trained longer
     'centernet_dla34-dcnv2_8xb16-warp512-140e_coco': (
         'centernet_dla34-dcnv2_8xb16-warp512-230e_coco'
-    )
+    ),
+    'centernet_dla34-dcnv2_8xb16-warp512-140e_coco-keypoints': (
+        'centernet_dla34-dcnv2_8xb16-warp512-320e_coco-keypoints'
+    ),
+    'centernet_hourglass104_8xb3-warp512-50e_coco-keypoints': (
+        'centernet_hourglass104_8xb3-warp512-150e_coco-keypoints'
+    ),
 }
 VOC = {  # for 20 classes, by input size
     'centernet_r18-dcnv2_4xb28-warp512-140e_coco': 'centernet_r18-dcnv2_1xb32-warp{}-70e_voc0712',
@@ -39,7 +54,10 @@ VOC = {  # for 20 classes, by input size
     ),
 }
 SHALLOW = 34  # ResNets up to here end in 512 channels, deeper ones in 2048
-SIZE = dict(type='centernet_plugin.SizeBranch')
+DETECTION = [  # the head's own branches
+    dict(type='centernet_plugin.SizeBranch'),
+    dict(type='centernet_plugin.OffsetBranch'),
+]
 
 
 @dataclass
@@ -86,30 +104,64 @@ def choose(
     Raises:
         UserInputError: the config is not in ``folder``.
     """
-    depths = CONFIGS[description.network]
-    depth = description.depth
-    if depth not in depths:
-        depth = max(depths) if depth > SHALLOW else min(depths)
-    config, others = depths[depth], []
+    task, others = description.task, []
+    if task in TASK_CONFIGS:
+        of_task = TASK_CONFIGS[task]
+        config = of_task.get(description.network, next(iter(of_task.values())))
+    else:
+        config = _of_network(description)
     is_voc = description.num_classes == 20 and tuple(classes) == VOCDataset.METAINFO['classes']
     if is_voc and config in VOC:
         sizes = (384, 512) if '384' in name else (512, 384)
         config, *others = (VOC[config].format(size) for size in sizes)
-    elif config in LONGER and description.task == 'ctdet':
+    elif config in LONGER and task != 'exdet':
         others = [LONGER[config]]
-        if epoch is not None and epoch > 140:
+        if epoch is not None and epoch > _read(folder, task, config)[1].train_cfg.max_epochs:
             config, others = LONGER[config], [config]
-    path = folder / FOLDER / f'{config}.py'
+    path, config = _read(folder, task, config)
+    if task in TASK_CONFIGS and description.network not in TASK_CONFIGS[task]:
+        network = _read(folder, 'ctdet', _of_network(description))[1]
+        network.merge_from_dict(_network_options(description, network.model))
+        options = _network_of(network.model, config.model)
+    else:
+        options = _network_options(description, config.model)
+    config.merge_from_dict(copy.deepcopy(options))  # which takes `_delete_` out of them
+    of_head = _head_options(description, config.model.bbox_head)
+    config.merge_from_dict(of_head)
+    return Choice(path, options | of_head, config, others)
+
+
+def _of_network(description: Description) -> str:
+    """Name of the detection config of the network."""
+    depths, depth = CONFIGS[description.network], description.depth
+    if depth not in depths:
+        depth = max(depths) if depth > SHALLOW else min(depths)
+    return depths[depth]
+
+
+def _read(folder: Path, task: str, name: str) -> tuple[Path, Config]:
+    path = folder / FOLDERS[task] / f'{name}.py'
     if not path.is_file():
         raise UserInputError(f"the config '{path}' of this network does not exist")
-    config = Config.fromfile(path)
-    options = _options(description, config.model)
-    config.merge_from_dict(options)
-    return Choice(path, options, config, others)
+    return path, Config.fromfile(path)
 
 
-def _options(description: Description, model) -> dict[str, Any]:
-    """What of ``model``, a shipped config's, is otherwise in the checkpoint."""
+def _network_of(source: ConfigDict, model: ConfigDict) -> dict[str, Any]:
+    """Options that give ``model`` the network of ``source``, but not its branches."""
+    options, multiple = {}, source.data_preprocessor.pad_size_divisor
+    if multiple != model.data_preprocessor.pad_size_divisor:
+        options['model.data_preprocessor.pad_size_divisor'] = multiple
+    for part in ('backbone', 'neck'):
+        settings = source[part] and dict(_delete_=True, **source[part].to_dict())
+        options[f'model.{part}'] = settings
+    for name in ('in_channels', 'num_stacks', 'init_rule'):
+        if name in source.bbox_head and source.bbox_head[name] != model.bbox_head.get(name):
+            options[f'model.bbox_head.{name}'] = source.bbox_head[name]
+    return options
+
+
+def _network_options(description: Description, model: ConfigDict) -> dict[str, Any]:
+    """What of the backbone and neck of ``model``, a shipped config's, the checkpoint has not."""
     options = {}
 
     def want(part: str, name: str, value, default=None) -> None:
@@ -125,9 +177,32 @@ def _options(description: Description, model) -> dict[str, Any]:
     if description.network == 'hourglass':
         want('backbone', 'num_stacks', description.num_stacks, 2)
         want('bbox_head', 'num_stacks', description.num_stacks, 1)
-    if description.heads:
-        want('bbox_head', 'num_classes', description.num_classes)
-        want('bbox_head', 'feat_channels', description.feat_channels, 64)
-    if description.task == 'ctdet' and 'offset' not in description.heads:
-        options['model.bbox_head.branches'] = [SIZE]
     return options
+
+
+def _head_options(description: Description, head: ConfigDict) -> dict[str, Any]:
+    """What of ``head``, a shipped config's, is otherwise in the checkpoint."""
+    if not description.heads:
+        return {}
+    options = {}
+    if head.num_classes != description.num_classes:
+        options['model.bbox_head.num_classes'] = description.num_classes
+    if head.get('feat_channels', 64) != description.feat_channels:
+        options['model.bbox_head.feat_channels'] = description.feat_channels
+    given = [dict(branch) for branch in head.get('branches') or DETECTION]
+    branches = [_branch(branch, description.heads) for branch in given]
+    branches = [branch for branch in branches if branch]
+    if branches != given:
+        options['model.bbox_head.branches'] = branches
+    return options
+
+
+def _branch(settings: dict, heads: dict[str, int]) -> dict | None:
+    """Settings of a branch for the joints of the checkpoint; None if that has no such head."""
+    branch = MODELS.build(copy.deepcopy(settings))
+    channels = heads.get(branch.name)
+    if channels is None or channels == branch.channels or 'num_joints' not in settings:
+        return None if channels is None else settings
+    joints = channels * settings['num_joints'] // branch.channels
+    # Which of them a mirror exchanges is not in the file.
+    return settings | dict(num_joints=joints, flip_pairs=[])

@@ -12,6 +12,8 @@ import mmengine
 import torch
 from mmdet.datasets import CocoDataset, VOCDataset
 
+from ..datasets.coco_pose import CocoPoseDataset
+from ..datasets.kitti import KittiDataset
 from ..errors import UserInputError
 from ..version import __version__
 from .configs import Choice, choose, config_folder
@@ -19,13 +21,11 @@ from .reading import Checkpoint, read_checkpoint
 from .recognise import Description, recognise
 from .weights import Weights, as_float32, check, dla_size, model_shapes, rename_all
 
+COCO_JOINTS = CocoPoseDataset.METAINFO['keypoints']
 DATASETS = {  # by number of classes
     80: ('COCO', CocoDataset.METAINFO),
     20: ('Pascal VOC', VOCDataset.METAINFO),
 }
-KITTI = dict(
-    classes=('Pedestrian', 'Car', 'Cyclist'), palette=[(220, 20, 60), (0, 0, 142), (119, 11, 32)]
-)
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Conversion:
     @property
     def is_detector(self) -> bool:
         """Whether the weights fill the model of the config."""
-        return self.description.task == 'ctdet'
+        return self.description.task in ('ctdet', 'multi_pose', 'ddd')
 
 
 def convert_file(
@@ -178,16 +178,19 @@ def _dataset(description: Description, checkpoint: Checkpoint) -> tuple[dict | N
     if checkpoint.classes and len(checkpoint.classes) == count:
         named = dict(classes=checkpoint.classes, palette=checkpoint.palette)
         return {name: value for name, value in named.items() if value is not None}, ''
-    known = None
+    if description.task in ('exdet', 'imagenet'):
+        return None, ''
+    known, reason = None, f'{count} classes'
     if description.task == 'ctdet':
         known = DATASETS.get(count)
-    elif description.task == 'ddd' and count == len(KITTI['classes']):
-        known = 'KITTI', KITTI
+    elif description.task == 'ddd' and count == len(KittiDataset.METAINFO['classes']):
+        known = 'KITTI', KittiDataset.METAINFO
+    elif count == 1 and description.heads['joints'] == 2 * len(COCO_JOINTS):
+        known = "COCO's persons", CocoPoseDataset.METAINFO
+        reason = f'one class and {len(COCO_JOINTS)} joints'
     if known:
         name, dataset = known
-        return dataset, f'taken for {name} because of its {count} classes'
-    if description.task not in ('ctdet', 'ddd'):
-        return None, ''
+        return dict(dataset), f'taken for {name} because of its {reason}'
     names = tuple(f'class {i}' for i in range(count))
     return dict(classes=names), f'are not known; called {", ".join(names[:2])}, ...'
 

@@ -79,8 +79,8 @@ def _config(result: Conversion) -> list[str]:
     options = dict(choice.options)
     if task == 'exdet':
         options['load_from'] = str(result.destination)
-    if any(isinstance(value, list) for value in options.values()):
-        # mmengine's command line has no syntax for a list of dicts.
+    if any(isinstance(value, (list, dict)) for value in options.values()):
+        # mmengine's command line has no syntax for dicts.
         settings = '; '.join(f'{name} = {_code(value)}' for name, value in _nested(options).items())
         lines.append(f'with these settings, in a config that inherits it: {settings}')
     elif options:
@@ -89,11 +89,11 @@ def _config(result: Conversion) -> list[str]:
         lines.append(f'{start}--cfg-options {" ".join(quoted)}')
     if choice.others:
         lines.append(f'or, with the same network, {", ".join(choice.others)}')
-    if not result.is_detector and task != 'exdet':
-        heads = [f'{name} ({count})' for name, count in result.description.heads.items()]
+    branches = options.get('model.bbox_head.branches', ())
+    if any('num_joints' in branch and not branch['flip_pairs'] for branch in branches):
         lines.append(
-            'its backbone and neck take the weights; no shipped config has all of these heads: '
-            + ', '.join(heads)
+            'flip_pairs, the joints that a mirror exchanges, are not in the file: name them before '
+            'you train, or test with mirrored images'
         )
     return lines
 

@@ -85,23 +85,9 @@ def rename_all(state: dict[str, Tensor], description: Description) -> Weights:
 
 
 def model_shapes(model: ConfigDict | dict, description: Description) -> Shapes:
-    """Names and shapes of all tensors of the model of a config.
-
-    Outputs whose branches do not exist yet (pose and 3D) have the layers that the head gives to
-    every output.
-    """
-    model = ConfigDict(copy.deepcopy(model))  # building changes it
-    if description.task not in ('ctdet', 'exdet'):
-        model.bbox_head.branches = []
+    """Names and shapes of all tensors of the model of a config; without heads, of the rest."""
     with torch.device('meta'):
-        shapes = _shapes(MODELS.build(model))
-    for name, channels in description.heads.items():
-        for key in [key for key in shapes if '.heatmap.' in key]:
-            shape = shapes[key]
-            last = '.heatmap.2.' in key
-            shapes.setdefault(
-                key.replace('.heatmap.', f'.{name}.'), (channels, *shape[1:]) if last else shape
-            )
+        shapes = _shapes(MODELS.build(ConfigDict(copy.deepcopy(model))))  # building changes it
     if not description.heads:
         shapes = {key: shape for key, shape in shapes.items() if not key.startswith('bbox_head.')}
     return shapes

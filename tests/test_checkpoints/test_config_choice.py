@@ -6,9 +6,18 @@ from pathlib import Path
 import pytest
 
 from centernet_plugin.checkpoints import configs
-from centernet_plugin.checkpoints.configs import CONFIGS, LONGER, VOC, choose, config_folder
+from centernet_plugin.checkpoints.configs import (
+    CONFIGS,
+    FOLDERS,
+    LONGER,
+    TASK_CONFIGS,
+    VOC,
+    choose,
+    config_folder,
+)
 from centernet_plugin.checkpoints.recognise import Description
 from centernet_plugin.errors import UserInputError
+from centernet_plugin.registry import MODELS
 
 BOX = dict(heatmap=80, size=2, offset=2)
 RES = Description('res', 18, 'ctdet', BOX, 256, 64)
@@ -16,6 +25,10 @@ RESDCN = Description('resdcn', 18, 'ctdet', BOX, 64, 64)
 DLA = Description('dla', 34, 'ctdet', BOX, 64, 256)
 HOURGLASS = Description('hourglass', None, 'ctdet', BOX, 256, 256, 2)
 MMDET = Description('mmdet_res', 18, 'ctdet', BOX, 64, 64)
+JOINTS = dict(heatmap=1, size=2, offset=2, joints=34, joint_heatmap=17, joint_offset=2)
+POSE = Description('dla', 34, 'multi_pose', JOINTS, 64, 256)
+SPACE = dict(heatmap=3, depth=1, orientation=8, dimension=3, size=2, offset=2)
+DDD = Description('dla', 34, 'ddd', SPACE, 64, 256)
 
 
 def chosen(description, *args):
@@ -25,9 +38,14 @@ def chosen(description, *args):
 
 def test_every_named_config_exists():
     names = {name for depths in CONFIGS.values() for name in depths.values()}
-    names |= set(LONGER.values()) | {VOC[name].format(size) for name in VOC for size in (384, 512)}
-    assert set(VOC) | set(LONGER) <= names
-    assert not [name for name in names if not (config_folder() / f'centernet/{name}.py').is_file()]
+    names |= {VOC[name].format(size) for name in VOC for size in (384, 512)}
+    paths = {f'centernet/{name}' for name in names}
+    for task, networks in TASK_CONFIGS.items():
+        paths |= {f'{FOLDERS[task]}/{name}' for name in networks.values()}
+    short = {path.rpartition('/')[2]: path.partition('/')[0] for path in paths}
+    assert set(VOC) | set(LONGER) <= set(short)
+    paths |= {f'{short[name]}/{longer}' for name, longer in LONGER.items()}
+    assert not [path for path in paths if not (config_folder() / f'{path}.py').is_file()]
 
 
 @pytest.mark.parametrize('network', CONFIGS)
@@ -93,11 +111,79 @@ def test_twenty_other_classes_are_not_voc():
     assert choice.options == {'model.bbox_head.num_classes': 20}
 
 
-def test_the_longer_schedule_is_told_by_the_epoch():
-    once = 'centernet_dla34-dcnv2_8xb16-warp512-140e_coco'
-    for epoch, name in ((None, once), (140, once), (230, LONGER[once])):
-        choice = choose(DLA, config_folder(), epoch)
+@pytest.mark.parametrize('once', LONGER)
+def test_the_longer_schedule_is_told_by_the_epoch(once):
+    epochs = int(once.rpartition('-warp512-')[2].partition('e_')[0])
+    description = DLA if once.endswith('_coco') else POSE
+    if 'hourglass' in once:
+        description = replace(HOURGLASS, task='multi_pose', heads=JOINTS)
+    for epoch, name in ((None, once), (epochs, once), (epochs + 1, LONGER[once])):
+        choice = choose(description, config_folder(), epoch)
         assert (choice.path.stem, choice.others) == (name, [({once, LONGER[once]} - {name}).pop()])
+        assert choice.options == {}
+
+
+@pytest.mark.parametrize('task', TASK_CONFIGS)
+def test_published_pose_and_3d_need_no_options(task):
+    for network, name in TASK_CONFIGS[task].items():
+        example = HOURGLASS if network == 'hourglass' else DLA
+        heads = SPACE if task == 'ddd' else JOINTS
+        assert chosen(replace(example, task=task, heads=heads)) == (name, {})
+
+
+def names(branches):
+    return [MODELS.build(dict(branch)).name for branch in branches]
+
+
+@pytest.mark.parametrize(
+    ('description', 'absent'),
+    [
+        (POSE, ('joint_heatmap',)),  # --not_hm_hp
+        (POSE, ('joint_offset',)),  # --not_reg_hp_offset
+        (POSE, ('joint_heatmap', 'joint_offset', 'offset')),  # and --not_reg_offset
+        (DDD, ('size',)),  # --not_reg_bbox
+        (DDD, ('offset', 'size')),
+    ],
+)
+def test_heads_that_are_absent_have_no_branch(description, absent):
+    heads = {name: n for name, n in description.heads.items() if name not in absent}
+    choice = choose(replace(description, heads=heads), config_folder())
+    assert list(choice.options) == ['model.bbox_head.branches']
+    assert set(names(choice.options['model.bbox_head.branches'])) == set(heads) - {'heatmap'}
+    given = choose(description, config_folder()).config.model.bbox_head.branches
+    kept = [branch for branch, name in zip(given, names(given), strict=True) if name in heads]
+    assert choice.config.model.bbox_head.branches == kept, 'all that is published of the others'
+
+
+def test_other_joints():
+    heads = dict(JOINTS, joints=10, joint_heatmap=5)
+    branches = chosen(replace(POSE, heads=heads))[1]['model.bbox_head.branches']
+    assert [b['num_joints'] for b in branches if 'num_joints' in b] == [5, 5]
+    assert [b['flip_pairs'] for b in branches if 'num_joints' in b] == [[], []]
+
+
+@pytest.mark.parametrize('task', TASK_CONFIGS)
+def test_pose_and_3d_of_networks_without_a_config(task):
+    """The task's config, data and all, with the network of the detection config."""
+    heads = SPACE if task == 'ddd' else JOINTS
+    examples = [replace(RES, depth=34), RESDCN, replace(DLA, network='dlav0')]
+    for example in [*examples, *([HOURGLASS] if task == 'ddd' else [])]:
+        detector = choose(example, config_folder()).config.model
+        choice = choose(replace(example, task=task, heads=heads), config_folder())
+        plain = choose(DDD if task == 'ddd' else POSE, config_folder())
+        assert choice.path == plain.path
+        for part in ('backbone', 'neck'):
+            assert choice.config.model[part] == detector[part]
+        assert choice.config.train_dataloader == plain.config.train_dataloader
+        head, expected = choice.config.model.bbox_head, dict(plain.config.model.bbox_head)
+        assert head.feat_channels == detector.bbox_head.get('feat_channels', 64)
+        for name in ('in_channels', 'num_stacks', 'init_rule'):
+            assert head.get(name) == detector.bbox_head.get(name)
+        for name in ('in_channels', 'num_stacks', 'init_rule', 'feat_channels'):
+            expected[name] = head.get(name)
+        assert {name: head.get(name) for name in expected} == expected
+        multiple = detector.data_preprocessor.pad_size_divisor
+        assert choice.config.model.data_preprocessor.pad_size_divisor == multiple
 
 
 def test_missing_folder(tmp_path):

@@ -142,23 +142,65 @@ def test_names_of_kitti_are_for_three_classes(tmp_path):
     assert result.dataset == dict(classes=('class 0', 'class 1'))
 
 
-@pytest.mark.parametrize('task', ['multi_pose', 'ddd'])
-def test_pose_and_3d_have_no_config_yet(tmp_path, task):
+COCO = 'centernet_dla34-dcnv2_8xb16-warp512-140e_coco-keypoints'
+KITTI = 'centernet_dla34-dcnv2_2xb8-warp1280x384-70e_kitti'
+
+
+@pytest.mark.parametrize(('task', 'name'), [('multi_pose', COCO), ('ddd', KITTI)])
+def test_pose_and_3d(tmp_path, task, name):
     source = save(tmp_path / 'a.pth', draw(f'dla_34_{task}'))
     result = convert_file(source, tmp_path / 'ours.pth')
-    meta = torch.load(tmp_path / 'ours.pth', weights_only=True)['meta']
-    assert 'cfg' not in meta, 'an inferencer would leave out most of the heads'
-    heads = meta['source']['heads']
+    content = torch.load(tmp_path / 'ours.pth', weights_only=True)
+    meta, heads = content['meta'], content['meta']['source']['heads']
+    assert meta['experiment_name'] == name and meta['source']['cfg_options'] == {}
+    model = MODELS.build(Config.fromstring(meta['cfg'], '.py').model)
+    model.load_state_dict(content['state_dict'], strict=True)
+    assert {'heatmap', *(branch.name for branch in model.bbox_head.branches)} == set(heads)
     assert heads == (
         dict(heatmap=1, size=2, joints=34, offset=2, joint_heatmap=17, joint_offset=2)
         if task == 'multi_pose'
         else dict(heatmap=3, depth=1, orientation=8, dimension=3, size=2, offset=2)
     )
-    sentence = lines(result)['config'][-1]
-    assert sentence.startswith('its backbone and neck take the weights; no shipped config has all')
-    classes = meta.get('dataset_meta', {}).get('classes')
-    assert classes == (('Pedestrian', 'Car', 'Cyclist') if task == 'ddd' else None)
-    assert len(lines(result)['dropped']) == 2
+    text, dataset = lines(result), meta['dataset_meta']
+    assert text['config'][0].endswith(f'{name}.py') and len(text['dropped']) == 2
+    if task == 'ddd':
+        assert dataset['classes'] == ('Pedestrian', 'Car', 'Cyclist')
+        assert text['names'] == ['taken for KITTI because of its 3 classes']
+        assert len(text['config']) == 1
+    else:
+        assert dataset['classes'] == ('person',) and dataset['keypoints'][0] == 'nose'
+        assert len(dataset['keypoints']) == len(dataset['sigmas']) == 17 and dataset['skeleton']
+        assert text['names'] == ["taken for COCO's persons because of its one class and 17 joints"]
+        assert text['config'][1].endswith('-320e_coco-keypoints')
+
+
+def test_pose_of_other_joints_and_classes(tmp_path):
+    """Five joints, two classes: filled and pasted like any other settings."""
+    state = draw('dla_34_multi_pose')
+    for head, channels in dict(hm=2, hps=10, hm_hp=5).items():
+        state |= {f'{head}.2.weight': torch.zeros(channels, 256, 1, 1)}
+        state |= {f'{head}.2.bias': torch.zeros(channels)}
+    result = convert_file(save(tmp_path / 'a.pth', state), tmp_path / 'ours.pth')
+    assert result.dataset == dict(classes=('class 0', 'class 1'))
+    *_, settings, others, pairs = lines(result)['config']
+    assert others.startswith('or, with') and pairs.startswith('flip_pairs, the joints that')
+    settings = settings.split(': ', 1)[1]
+    (tmp_path / 'child.py').write_text(f'_base_ = {str(result.choice.path)!r}\n{settings}\n')
+    config = Config.fromfile(tmp_path / 'child.py')
+    assert config.model == result.choice.config.model
+    assert config.model.bbox_head.num_classes == 2
+    joints = [b.num_joints for b in config.model.bbox_head.branches if 'num_joints' in b]
+    assert joints == [5, 5]
+    content = torch.load(tmp_path / 'ours.pth', weights_only=True)
+    MODELS.build(config.model).load_state_dict(content['state_dict'], strict=True)
+
+
+def test_persons_are_known_by_their_joints(tmp_path):
+    state = draw('dla_34_multi_pose')
+    state |= {'hps.2.weight': torch.zeros(32, 256, 1, 1), 'hps.2.bias': torch.zeros(32)}
+    state |= {'hm_hp.2.weight': torch.zeros(16, 256, 1, 1), 'hm_hp.2.bias': torch.zeros(16)}
+    result = convert_file(save(tmp_path / 'a.pth', state), tmp_path / 'ours.pth')
+    assert result.dataset == dict(classes=('class 0',))
 
 
 def hollow(model):

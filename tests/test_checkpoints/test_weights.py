@@ -127,7 +127,7 @@ def test_misfits_are_said_in_one_sentence(change):
         checked(state)
 
 
-def test_heads_without_a_branch_are_checked_too():
+def test_heads_of_other_tasks_are_checked_too():
     state = without_values('dla_34_ddd') | {'dep.0.weight': torch.empty(256, 63, 3, 3)}
     with pytest.raises(UserInputError, match=r"'dep.0.weight' has the shape \(256, 63, 3, 3\)"):
         checked(state)
