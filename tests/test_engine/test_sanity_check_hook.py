@@ -53,6 +53,39 @@ def test_number_of_classes(phase):
         check(runner(3, ('cat', 'dog')))
 
 
+def pose_runner(joints=3, pairs=((1, 2),), **metainfo):
+    target = runner(1, ('person',))
+    common = dict(num_joints=joints, flip_pairs=pairs)
+    branches = [
+        dict(type='centernet_plugin.SizeBranch'),
+        dict(type='centernet_plugin.JointsBranch', **common),
+        dict(type='centernet_plugin.JointHeatmapBranch', **common),
+    ]
+    target.model.bbox_head = CenterNetHead(num_classes=1, in_channels=8, branches=branches)
+    target.train_dataloader.dataset.metainfo.update(metainfo)
+    return target
+
+
+@pytest.mark.parametrize('phase', ['train', 'val', 'test'])
+def test_joints(phase):
+    check = getattr(SanityCheckHook(), f'before_{phase}')
+    names = dict(keypoints=('head', 'left', 'right'))
+    check(pose_runner())  # a dataset that does not say
+    check(pose_runner(**names))
+    check(pose_runner(**names, flip_pairs=[[2, 1]]))
+    phrase = f'the {dict(train="training", val="validation").get(phase, phase)} set'
+    with pytest.raises(UserInputError, match=f"'joints' has num_joints=4, but {phrase} has 3 jo"):
+        check(pose_runner(4, **names))
+    with pytest.raises(UserInputError, match=rf'flip_pairs=\[\], .* of {phrase} are \[\(1, 2\)\]'):
+        check(pose_runner(3, (), **names, flip_pairs=((1, 2),)))
+    with pytest.raises(UserInputError, match=r'set are \[\]; make them agree'):
+        check(pose_runner(**names, flip_pairs=()))
+    heatmap_alone = pose_runner(4, **names)
+    del heatmap_alone.model.bbox_head.branches[1]
+    with pytest.raises(UserInputError, match="'joint_heatmap' has num_joints=4"):
+        check(heatmap_alone)
+
+
 def test_checkpoint_of_another_architecture():
     hook, target = SanityCheckHook(), runner(3, 'abc')
     hook.after_load_checkpoint(target, dict(state_dict=Model(3).state_dict()))

@@ -5,6 +5,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from ...errors import UserInputError
+from ...models.branches import Branch
 from ...models.detectors.unwrap import unwrap
 from ...models.weights import unfilled_weights, wanted_weights
 from ...registry import HOOKS
@@ -24,7 +25,8 @@ class SanityCheckHook(Hook):
 
     Raises:
         UserInputError: no batch to train on; ``num_classes`` is not the number of the dataset's
-            classes; or too little of a checkpoint fits.
+            classes; a branch has other joints than the dataset, or other pairs of them that a
+            mirror exchanges; or too little of a checkpoint fits.
     """
 
     def __init__(self, *, min_match: float = 0.5, complete_test: bool = True) -> None:
@@ -39,14 +41,14 @@ class SanityCheckHook(Hook):
                 f'{loader.batch_size}, and drop_last drops what does not: nothing would be trained '
                 'on; make the batch smaller'
             )
-        _check_num_classes(runner.model, runner.train_dataloader.dataset, 'training')
+        _check_dataset(runner.model, runner.train_dataloader.dataset, 'training')
         self._loaded = ''  # what did not fit will be learnt
 
     def before_val(self, runner: Runner) -> None:
-        _check_num_classes(runner.model, runner.val_dataloader.dataset, 'validation')
+        _check_dataset(runner.model, runner.val_dataloader.dataset, 'validation')
 
     def before_test(self, runner: Runner) -> None:
-        _check_num_classes(runner.model, runner.test_dataloader.dataset, 'test')
+        _check_dataset(runner.model, runner.test_dataloader.dataset, 'test')
         if self.complete_test and self._loaded:
             raise UserInputError(self._loaded)
 
@@ -65,6 +67,35 @@ class SanityCheckHook(Hook):
             )
         if share < self.min_match:
             raise UserInputError(self._loaded)
+
+
+def _check_dataset(model: nn.Module, dataset, phase: str) -> None:
+    _check_num_classes(model, dataset, phase)
+    for branch in unwrap(model).modules():
+        if isinstance(branch, Branch):
+            _check_joints(branch, dataset.metainfo, phase)
+
+
+def _check_joints(branch: Branch, metainfo: dict, phase: str) -> None:
+    """The mirrored test with wrong pairs gives wrong joints, and nothing else would say so."""
+    joints, names = getattr(branch, 'num_joints', None), metainfo.get('keypoints')
+    if joints is None or names is None:
+        return
+    if joints != len(names):
+        raise UserInputError(
+            f"branch '{branch.name}' has num_joints={joints}, but the {phase} set has {len(names)} "
+            f'joints {tuple(names[:5])}{"…" if len(names) > 5 else ""}; make them agree'
+        )
+    pairs = metainfo.get('flip_pairs')
+    if pairs is not None and _unordered(pairs) != _unordered(branch.flip_pairs):
+        raise UserInputError(
+            f"branch '{branch.name}' has flip_pairs={branch.flip_pairs}, but those of the {phase} "
+            f'set are {[tuple(pair) for pair in pairs]}; make them agree'
+        )
+
+
+def _unordered(pairs) -> set[frozenset[int]]:
+    return {frozenset(pair) for pair in pairs}
 
 
 def _check_num_classes(model: nn.Module, dataset, phase: str) -> None:

@@ -53,7 +53,8 @@ class JointHeatmapBranch(Branch):
             flip_test=flip_test,
         )
         check_flip_pairs(flip_pairs, num_joints)
-        self.flip_pairs, self.offset = [tuple(pair) for pair in flip_pairs], offset
+        self.num_joints, self.flip_pairs = num_joints, [tuple(pair) for pair in flip_pairs]
+        self.offset = offset
         self.topk, self.min_score, self.reach = topk, min_score, reach
 
     def activate(self, values: Tensor) -> Tensor:
