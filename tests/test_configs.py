@@ -66,7 +66,7 @@ def input_size(name):
 
 
 def training_warp(pipeline):
-    names = ('RandomCropAffine', 'RandomShiftScaleAffine')
+    names = ('RandomCropAffine', 'RandomShiftScaleAffine', 'FixResAffine')
     (step,) = [step for step in pipeline if step.type.rpartition('.')[2] in names]
     return step
 
@@ -373,7 +373,7 @@ def test_published_recipe(name):
         assert getattr(branch, 'flip_pairs', FLIP_PAIRS) == FLIP_PAIRS
 
 
-SCRATCH = ('_bccd', '_synthetic', '_kitti16')
+SCRATCH = ('_bccd', '_synthetic', '_kitti16', '_coco-person276', '_mmpose4')
 # Where other backbones start, but for the hourglass.
 RSB = 'https://download.openmmlab.com/mmdetection/v3.0/rtmdet/cspnext_rsb_pretrain/'
 IMAGENET = {

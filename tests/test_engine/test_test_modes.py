@@ -59,7 +59,7 @@ def test_flip_has_one_view(cfg):
     *steps, last = cfg.test_dataloader.dataset.pipeline
     use_mode(cfg, 'flip')
     pipeline = cfg.test_dataloader.dataset.pipeline
-    assert pipeline[:-1] == steps and last.type == 'mmdet.PackDetInputs'
+    assert pipeline[:-1] == steps and last.type == 'centernet_plugin.PackDetInputs'
     assert pipeline[-1] == dict(type='TestTimeAug', transforms=[[last]])
     assert num_views(pipeline) == 1
 
