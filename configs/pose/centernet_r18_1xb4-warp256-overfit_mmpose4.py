@@ -1,7 +1,7 @@
 # Four photographs with 12 annotated persons learnt by heart on a CPU: whether joints arrive. Trains
 # and tests on the same images; says nothing about others. The images are those of mmpose's
 # repository in tests/data/coco.
-_base_ = './centernet_r18_1xb10-warp256-120e_coco-person276.py'
+_base_ = './centernet_r18_1xb10-warp256-60e_coco-person276.py'
 data_root = '{{$MMPOSE_COCO4:data/mmpose_coco4}}/'
 max_epochs = 300
 side = 256

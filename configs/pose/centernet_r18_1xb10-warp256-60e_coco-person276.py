@@ -2,7 +2,7 @@
 # scratch on a CPU: a check that pose trains, not a model to use.
 _base_ = './centernet_dla34-dcnv2_8xb16-warp512-140e_coco-keypoints.py'
 data_root = '{{$COCO_PERSON_ROOT:data/coco_person}}/'
-max_epochs = 120
+max_epochs = 60
 
 model = dict(
     backbone=dict(
@@ -67,6 +67,6 @@ param_scheduler = [
         convert_to_iter_based=True,
     )
 ]
-train_cfg = dict(max_epochs=max_epochs, val_interval=40)
+train_cfg = dict(max_epochs=max_epochs, val_interval=20)
 default_hooks = dict(checkpoint=dict(interval=10))
 auto_scale_lr = dict(base_batch_size=10)
