@@ -1,4 +1,4 @@
-from .fields import field_warp
+from .fields import Warp, field_warp
 from .fix_res_affine import FixResAffine
 from .keep_res_pad import KeepResPad
 from .load_annotations import LoadAnnotations
@@ -17,5 +17,6 @@ __all__ = [
     'PaperColorJitter',
     'RandomCropAffine',
     'RandomShiftScaleAffine',
+    'Warp',
     'field_warp',
 ]

@@ -1,4 +1,5 @@
 from ..functional.grid import GridToImage
+from ..functional.targets import CenterTargets
 from .base import Branch, Peaks
 from .depth import DepthBranch
 from .dimension import DimensionBranch
@@ -11,6 +12,7 @@ from .size import SizeBranch
 
 __all__ = [
     'Branch',
+    'CenterTargets',
     'DepthBranch',
     'DimensionBranch',
     'GridToImage',
