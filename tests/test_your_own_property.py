@@ -43,6 +43,7 @@ LOAD = [
     dict(type='LoadImageFromFile'),
     dict(type='centernet_plugin.LoadAnnotations', with_bbox=True),
 ]
+
 PACK = dict(type='centernet_plugin.PackDetInputs', meta_keys=META)
 
 
@@ -121,12 +122,10 @@ def test_module_has_less_than_60_lines():
 
 
 def test_config_differs_from_its_base_in_two_settings():
-    config = example()
-    base = Config.fromfile(
-        EXAMPLES / re.search(r"_base_ = '(.+)'", (EXAMPLES / 'velocity_config.py').read_text())[1]
-    )
-    del config['boxes']  # a name of the file's own
-    assert sorted(differences(config.to_dict(), base.to_dict())) == [
+    name = re.search(r"_base_ = '(.+)'", (EXAMPLES / 'velocity_config.py').read_text())[1]
+    ours, base = example().to_dict(), Config.fromfile(EXAMPLES / name).to_dict()
+    del ours['boxes']  # a name of the file's own, not a setting
+    assert sorted(differences(ours, base)) == [
         'model.bbox_head.branches',
         'train_dataloader.dataset.fields',
     ]
@@ -150,31 +149,24 @@ def test_example_starts_from_the_branches_that_the_head_has_anyway():
 # Training
 
 
-@pytest.mark.parametrize('mirrored', [False, True], ids=['as they are', 'mirrored as well'])
-def test_learns_velocities_by_heart(comets, mirrored):
-    """In pixels of the images, which the input shows at 1.25 of their size."""
+def test_learns_velocities_by_heart(comets):
+    """In pixels of the images, which the input shows at 1.25 of their size; mirrored ones too.
+
+    A wrong flip rule of training or testing would leave the average of the two near 0 in x.
+    """
     resize = dict(type='mmdet.Resize', scale=(160, 160), keep_ratio=True)
-    plain = [comet_set(comets, resize)[i] for i in range(4)]
-    samples = list(plain)
-    if mirrored:
-        mirror = dict(
-            type='centernet_plugin.RandomCropAffine',
-            size=(160, 160),
-            scales=(1.0,),
-            border=64,
-            flip_prob=1.0,
-        )
-        samples += [comet_set(comets, mirror)[i] for i in range(4)]
+    mirror = dict(type='mmdet.RandomFlip', prob=1.0)
+    plain, mirrored = (
+        [dataset[i] for i in range(4)]
+        for dataset in (comet_set(comets, resize), comet_set(comets, resize, mirror))
+    )
     model = build(small(example().model.bbox_head.branches, classes=3))
-    losses = learn(model, samples, 90)
+    losses = learn(model, plain + mirrored, 140)
     assert set(losses) == {'loss_heatmap', 'loss_size', 'loss_offset', 'loss_velocity'}
     truth = json.loads((comets / 'annotations/instances_train.json').read_text())['annotations']
     check_found(model.test_step(pseudo_collate(deepcopy(plain))), truth)
-    if mirrored:
-        tta = CenterNetTTA(model, data_preprocessor=None)
-        views = pseudo_collate([{k: [v] for k, v in sample.items()} for sample in plain])
-        views = {key: [list(view) for view in zip(*value)] for key, value in views.items()}
-        check_found(tta.test_step(views), truth)
+    views = pseudo_collate([{k: [v] for k, v in sample.items()} for sample in plain])
+    check_found(CenterNetTTA(model).test_step(views), truth)
 
 
 def check_found(samples, truth):
@@ -192,12 +184,11 @@ def check_found(samples, truth):
                 errors.append((found.velocity[distance.argmin()] - velocity).norm())
                 lengths.append(velocity.norm())
     assert len(errors) >= 5
-    print(f'{sum(errors) / len(errors):.2f} of {sum(lengths) / len(lengths):.2f} pixels')
-    assert sum(errors) < 0.15 * sum(lengths)
+    assert sum(errors) < 0.1 * sum(lengths)
 
 
-def test_unknown_velocities_are_left_out(comets):
-    branch = build(VELOCITY)
+def test_unknown_velocities_are_left_out():
+    branch = MODELS.build(VELOCITY)
     head = CenterNetHead(num_classes=3, in_channels=1)
     boxes = torch.tensor([[8.0, 8, 40, 40], [60, 60, 100, 100]])
     gt = InstanceData(bboxes=boxes, labels=torch.tensor([0, 1]))
@@ -290,11 +281,12 @@ def test_maps_of_the_mirror_image_merge_to_those_of_the_image():
             map_[0, :, y, x] = branch.target(targets).T
         maps.append(branch_maps)
     plain, mirrored = maps
+    y, x = plain['size'][0, 0].nonzero().T  # where objects are
     assert plain['velocity'].count_nonzero() == 4
     for branch in head.branches:
         branch.flip_test = 'average'
         merged = branch.merge_flipped(plain[branch.name], mirrored[branch.name])
-        torch.testing.assert_close(merged, plain[branch.name], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(merged[..., y, x], plain[branch.name][..., y, x])
 
 
 def test_activation_is_the_inverse_of_what_is_learnt():

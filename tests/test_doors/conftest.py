@@ -178,13 +178,16 @@ def written_placeholder() -> None:
 
 
 def run_process(
-    *command: object, cwd: Path, code: int | None = 0, timeout: float = 240
+    *command: object, cwd: Path, code: int | None = 0, timeout: float = 240, **variables: str
 ) -> subprocess.CompletedProcess:
-    """Runs ``command`` in ``cwd``; fails with its output unless it ends with ``code``."""
+    """Runs ``command`` in ``cwd``; fails with its output unless it ends with ``code``.
+
+    ``variables`` are put into its environment.
+    """
     result = subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
-        env=environment(),
+        env=environment() | variables,
         capture_output=True,
         text=True,
         timeout=timeout,
