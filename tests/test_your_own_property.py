@@ -1,5 +1,6 @@
 """The example of docs/your_own_property.md: trains, flips, and is no stranger among the others."""
 
+import importlib
 import json
 import re
 import sys
@@ -28,6 +29,7 @@ DOCS = Path(__file__).resolve().parents[1] / 'docs'
 EXAMPLES = DOCS / 'examples'
 if str(EXAMPLES) not in sys.path:  # as PYTHONPATH=docs/examples
     sys.path.append(str(EXAMPLES))
+importlib.import_module('velocity')  # before any data is made: it has the rule of its warps
 VELOCITY = dict(type='velocity.VelocityBranch')
 BOXES = [dict(type='centernet_plugin.SizeBranch'), dict(type='centernet_plugin.OffsetBranch')]
 POSE = [
@@ -43,7 +45,6 @@ LOAD = [
     dict(type='LoadImageFromFile'),
     dict(type='centernet_plugin.LoadAnnotations', with_bbox=True),
 ]
-
 PACK = dict(type='centernet_plugin.PackDetInputs', meta_keys=META)
 
 
