@@ -45,6 +45,7 @@ narrow = dict(
 narrow_head = dict(in_channels=16, feat_channels=16, init_rule='res')
 default_hooks = dict(
     logger=dict(interval=1),
+    checkpoint=dict(save_best=None),
     visualization=dict(score_thr=0.0),  # after one epoch no score is high
 )
 loader = dict(num_workers=0, persistent_workers=False)
@@ -148,7 +149,7 @@ def test_trains_evaluates_and_resumes(run, config, trained, checkpoint):
     text = (trained.parents[1] / 'output.txt').read_text()
     for name in ('heatmap', 'size', 'offset', 'joints', 'joint_heatmap', 'joint_offset'):
         assert re.search(rf'Epoch\(train\) \[1\]\[2/2\].* loss_{name}: \d', text), name
-    assert re.search(r'coco/keypoints_mAP: -?\d.* coco/bbox_mAP: -?\d', text)
+    assert re.search(r'coco/keypoints_AP: -?\d.* coco/bbox_mAP: -?\d', text)
 
     options = ('--cfg-options', 'train_cfg.max_epochs=2', 'train_cfg.val_interval=5')
     result = run(sys.executable, TRAIN, config, '--work-dir', trained, '--resume', *options)
@@ -161,7 +162,7 @@ def test_tests_plain_and_augmented(run, config, checkpoint, tmp_path):
     text = output(
         run(sys.executable, TEST, config, checkpoint, '--out', 'plain.pkl', '--show-dir', 'drawn')
     )
-    assert re.search(r'coco/keypoints_mAP: -?\d.* coco/bbox_mAP: -?\d', text)
+    assert re.search(r'coco/keypoints_AP: -?\d.* coco/bbox_mAP: -?\d', text)
     plain = predictions(tmp_path / 'plain.pkl')
     assert set(plain) == {1, 2, 3, 4}
     found = plain[1]['pred_instances']
@@ -177,14 +178,14 @@ def test_tests_plain_and_augmented(run, config, checkpoint, tmp_path):
     assert_drawn_by_ours(folder, plain, meta, kpt_thr=0.0)
 
     text = output(run(sys.executable, TEST, config, checkpoint, '--tta', '--out', 'tta.pkl'))
-    assert re.search(r'coco/keypoints_mAP: -?\d.* coco/bbox_mAP: -?\d', text)
+    assert re.search(r'coco/keypoints_AP: -?\d.* coco/bbox_mAP: -?\d', text)
     augmented = predictions(tmp_path / 'tta.pkl')
     assert set(augmented) == set(plain)
     for image, sample in augmented.items():
         found, usual = sample['pred_instances'], plain[image]['pred_instances']
         assert found['keypoints'].shape == usual['keypoints'].shape
         assert found['keypoints'].isfinite().all()
-        assert not np.array_equal(found['scores'], usual['scores'])
+        assert (found['keypoints'] - usual['keypoints']).abs().max() > 0.1
 
 
 @pytest.mark.usefixtures('written_placeholder')
@@ -196,15 +197,6 @@ def test_inference_in_python(run, config, checkpoint, figures):
     assert tuple(names) == joint_names(JOINTS)
     assert shapes['keypoints'] == [100, JOINTS, 2]
     assert shapes['keypoint_scores'] == [100, JOINTS]
-
-
-def test_joints_that_do_not_agree(run, config):
-    option = 'model.bbox_head.branches.2.num_joints=7'
-    result = run(sys.executable, TRAIN, config, '--cfg-options', option, code=2)
-    assert sentence(result) == (
-        "error: branch 'joints' has num_joints=7, but the training set has 5 joints "
-        "('head', 'left_1', 'right_1', 'left_2', 'right_2'); make them agree"
-    )
 
 
 def test_set_without_joints(run, config):
