@@ -15,6 +15,7 @@ from centernet_plugin.errors import UserInputError
 
 from .conftest import ROOT, output, run_process
 from .test_pose_door import NARROW, TEST, TRAIN, assert_drawn_by_ours, predictions
+from .test_tools import sentence
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tiny_kitti import make_kitti  # noqa: E402
@@ -140,3 +141,25 @@ def test_inference_in_python(run, config, checkpoint, frames):
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2
     np.testing.assert_allclose(points[:, :2] / points[:, 2:], middle, atol=0.1)
     np.testing.assert_allclose(points[:, 2], seen['depths'], rtol=1e-4)
+
+
+def test_detects_on_a_folder_of_images(run, config, checkpoint, frames, tmp_path):
+    """Pictures, and json with every field; boxes in space where the camera is given."""
+    script, folder = ROOT / 'tools' / 'infer.py', frames / 'training'
+    common = (config, checkpoint, '--device', 'cpu', '--score-thr', '0')
+    program = (sys.executable, script, folder / 'image_2', *common)
+    run(*program, '--out-dir', 'seen', '--calib', folder / 'calib', '--batch-size', '3')
+    run(sys.executable, script, folder / 'image_2/000001.png', *common, '--out-dir', 'blind')
+    names = [f'{i:06d}' for i in range(4)]
+    assert sorted(p.stem for p in (tmp_path / 'seen/vis').iterdir()) == names
+    assert sorted(p.stem for p in (tmp_path / 'seen/preds').iterdir()) == names
+    seen = json.loads((tmp_path / 'seen/preds/000001.json').read_text())
+    blind = json.loads((tmp_path / 'blind/preds/000001.json').read_text())
+    assert set(seen) - set(blind) == {'locations', 'rotations_y'}
+    assert np.array(seen['locations']).shape == (100, 3)
+    np.testing.assert_allclose(seen['bboxes'], blind['bboxes'], atol=1e-2)
+
+    result = run(sys.executable, script, 'nowhere', *common, code=2)
+    assert sentence(result) == "error: image or folder 'nowhere' does not exist"
+    result = run(*program, '--calib', tmp_path, code=2)
+    assert '000000.txt' in sentence(result)
