@@ -153,6 +153,7 @@ def test_detects_on_a_folder_of_images(run, config, checkpoint, frames, tmp_path
     names = [f'{i:06d}' for i in range(4)]
     assert sorted(p.stem for p in (tmp_path / 'seen/vis').iterdir()) == names
     assert sorted(p.stem for p in (tmp_path / 'seen/preds').iterdir()) == names
+    assert sorted(p.stem for p in (tmp_path / 'seen/birds_eye').iterdir()) == names
     seen = json.loads((tmp_path / 'seen/preds/000001.json').read_text())
     blind = json.loads((tmp_path / 'blind/preds/000001.json').read_text())
     assert set(seen) - set(blind) == {'locations', 'rotations_y'}
