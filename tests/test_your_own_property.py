@@ -5,7 +5,6 @@ import json
 import re
 import sys
 from copy import deepcopy
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np

@@ -13,16 +13,21 @@ try:  # before mmdet, for which this supplies what is missing
 except RuntimeError as error:  # an unsupported version of something; the message says which
     sys.exit(f'error: {error}')
 
+import cv2  # noqa: E402
+import numpy as np  # noqa: E402
+
 from centernet_plugin.apis import CenterNetInferencer  # noqa: E402
 from centernet_plugin.datasets.kitti_files import read_camera  # noqa: E402
 from centernet_plugin.errors import UserInputError  # noqa: E402
+from centernet_plugin.visualization import draw_birds_eye  # noqa: E402
 
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.ppm', '.tif', '.tiff', '.webp')
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Detect on images: pictures go to OUT_DIR/vis, json to OUT_DIR/preds.'
+        description='Detect on images: pictures go to OUT_DIR/vis, json to OUT_DIR/preds, '
+        'with a camera views from above to OUT_DIR/birds_eye.'
     )
     parser.add_argument('images', help='an image or a folder of images')
     parser.add_argument('config', help='config file')
@@ -52,14 +57,27 @@ def main() -> None:
             for image in images
         ]
     infer = CenterNetInferencer(config, args.checkpoint, device=args.device)
-    infer(
+    results = infer(
         inputs,
         batch_size=args.batch_size,
         out_dir=args.out_dir,
         pred_score_thr=args.score_thr,
         no_save_pred=False,
     )
+    if args.calib:
+        for image, found in zip(images, results['predictions'], strict=True):
+            draw_from_above(found, Path(args.out_dir, 'birds_eye', f'{image.stem}.png'), args)
     print(f'{len(images)} images: pictures in {args.out_dir}/vis, json in {args.out_dir}/preds')
+
+
+def draw_from_above(found: dict, path: Path, args: argparse.Namespace) -> None:
+    """Write the bird's-eye view of an image's boxes in space, if it has any."""
+    if 'locations' not in found or 'dimensions' not in found or 'rotations_y' not in found:
+        return
+    good = np.array(found['scores']) >= args.score_thr
+    fields = [np.array(found[name])[good] for name in ('locations', 'dimensions', 'rotations_y')]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), draw_birds_eye(*fields, labels=np.array(found['labels'])[good]))
 
 
 def find_images(path: Path) -> list[Path]:
