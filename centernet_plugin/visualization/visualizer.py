@@ -1,7 +1,9 @@
 """mmdet's visualizer, which draws skeletons and 3D boxes too where there are any."""
 
 import numpy as np
+import torch
 from mmdet.structures import DetDataSample
+from mmdet.structures.bbox import get_box_tensor
 from mmdet.visualization import DetLocalVisualizer
 from mmengine.structures import InstanceData
 
@@ -21,7 +23,8 @@ class CenterNetVisualizer(DetLocalVisualizer):
       sample's ``cam2img``. It belongs to the original image, and so do these boxes: on another
       they lie elsewhere.
 
-    Without such fields pictures are the same as mmdet's.
+    Boxes end at the border of the picture; mmdet's shrink it, to show all of them. Else pictures
+    without such fields are the same as mmdet's.
 
     Args:
         kpt_thr: see above.
@@ -52,7 +55,7 @@ class CenterNetVisualizer(DetLocalVisualizer):
         classes: list[str] | None,
         palette: list[tuple] | None,
     ) -> np.ndarray:
-        drawn = super()._draw_instances(image, instances, classes, palette)
+        drawn = super()._draw_instances(image, _within(instances, image), classes, palette)
         if not len(instances):
             return drawn
         bgr = drawn[..., ::-1]
@@ -81,3 +84,14 @@ class CenterNetVisualizer(DetLocalVisualizer):
             labels,
             class_names=[''] * (labels.max() + 1),  # mmdet's part has written them
         )
+
+
+def _within(instances: InstanceData, image: np.ndarray) -> InstanceData:
+    """The instances with their boxes cut at the border of an image (H, W, 3)."""
+    if 'bboxes' not in instances:
+        return instances
+    height, width = image.shape[:2]
+    shown, boxes = instances.clone(), get_box_tensor(instances.bboxes)
+    x, y = boxes[:, 0::2].clip(0, width), boxes[:, 1::2].clip(0, height)
+    shown.bboxes = torch.stack([x, y], dim=-1).flatten(1)
+    return shown

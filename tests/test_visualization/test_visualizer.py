@@ -152,3 +152,22 @@ def test_inferencer_draws_skeletons(image, monkeypatch):
     drawn = inferencer(image[..., ::-1], return_vis=True)['visualization'][0]
     assert drawn.shape == image.shape
     assert abs(drawn[120, 140][::-1] - np.array(LEFT)).max() < 30
+
+
+def test_boxes_over_the_border_do_not_shrink_the_picture():
+    """What is drawn beside them would lie elsewhere."""
+    visualizer = CenterNetVisualizer()
+    visualizer.dataset_meta = dict(classes=('person',), palette=[(0, 0, 0)])
+    sample = DetDataSample()
+    sample.pred_instances = InstanceData(
+        bboxes=torch.tensor([[-40.0, -30, 30, 40], [60, 50, 300, 200]]),
+        scores=torch.ones(2),
+        labels=torch.zeros(2, dtype=torch.int64),
+    )
+    image = np.full((100, 120, 3), 200, np.uint8)
+    image[:, 100:] = 90
+    visualizer.add_datasample('', image, sample, draw_gt=False)
+    drawn = visualizer.get_image()
+    assert drawn.shape == image.shape
+    assert (drawn[90, 70:99] == 200).all() and (drawn[90, 101:115] == 90).all()
+    assert sample.pred_instances.bboxes[0, 0] == -40
