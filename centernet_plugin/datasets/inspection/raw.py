@@ -59,5 +59,11 @@ def read_raw(dataset) -> RawAnnotations | None:
 
 
 def follows(dataset, parent: type) -> bool:
-    """Whether ``dataset`` parses its entries as ``parent`` does."""
-    return isinstance(dataset, parent) and type(dataset).parse_data_info is parent.parse_data_info
+    """Whether ``dataset`` parses its entries as ``parent`` does, further fields apart."""
+    from ..coco import CocoDataset as OurCocoDataset
+    from ..coco_pose import CocoPoseDataset
+
+    own = type(dataset).parse_data_info
+    known = (OurCocoDataset.parse_data_info, CocoPoseDataset.parse_data_info)
+    same = own is parent.parse_data_info or own in known
+    return isinstance(dataset, parent) and same

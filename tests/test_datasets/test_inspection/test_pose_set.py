@@ -21,6 +21,10 @@ def pose(tiny, tmp_path):
             test_mode=split != 'train',
             **args,
         )
+    for split in ('val', 'test'):
+        if f'{split}_evaluator' in tiny.config:
+            file = str(tmp_path / 'pose/person_keypoints.json')
+            tiny.config[f'{split}_evaluator'].ann_file = file
     return tiny.config
 
 
