@@ -181,6 +181,14 @@ class Branch(nn.Module, metaclass=ABCMeta):
     def flip(self, feature: Tensor) -> Tensor:
         """The map of a mirrored image as the map of the image. (B, D, H, W)"""
 
+    def mirror_offset(self, x: Tensor) -> Tensor:
+        """Horizontal offset from a cell, in cells, in the mirror image. Any shape
+
+        Mirrored with the pixels, input pixel x becomes W - 1 - x and cell i becomes W/s - 1 - i, so
+        that s (i + o) goes to W - 1 - s (i + o) = s (W/s - 1 - i) + s (1 - 1/s - o).
+        """
+        return 1 - 1 / self.stride - x
+
     def merge_flipped(self, plain: Tensor, mirrored: Tensor) -> Tensor:
         """One map of an image and its mirror image, as ``flip_test`` says. (B, D, H, W) each
 

@@ -48,6 +48,5 @@ class JointOffsetBranch(Branch):
         return {}
 
     def flip(self, feature: Tensor) -> Tensor:
-        """As :class:`OffsetBranch`."""
         x, y = feature.flip(-1).unbind(1)
-        return torch.stack([1 - 1 / self.stride - x, y], dim=1)
+        return torch.stack([self.mirror_offset(x), y], dim=1)

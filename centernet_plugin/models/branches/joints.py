@@ -60,15 +60,12 @@ class JointsBranch(Branch):
         return dict(keypoints=to_image.points(peaks.cells[:, :, None] + offsets))
 
     def flip(self, feature: Tensor) -> Tensor:
-        """Swap left and right; a mirrored offset x from the cell is 1 - 1/stride - x, as a centre's
-        (:class:`OffsetBranch`).
-        """
         offsets = swap_pairs(
             feature.flip(-1).unflatten(1, (self.num_joints, 2)), self.flip_pairs, dim=1
         )
         x, y = offsets.unbind(2)
-        start = 0 if self.published_flip else 1 - 1 / self.stride
-        return torch.stack([start - x, y], dim=2).flatten(1, 2)
+        x = -x if self.published_flip else self.mirror_offset(x)
+        return torch.stack([x, y], dim=2).flatten(1, 2)
 
 
 def check_flip_pairs(flip_pairs: list[tuple[int, int]], num_joints: int) -> None:

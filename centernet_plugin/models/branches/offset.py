@@ -47,9 +47,5 @@ class OffsetBranch(Branch):
         return {}
 
     def flip(self, feature: Tensor) -> Tensor:
-        """Mirror the offset with the pixels: input pixel x becomes W - 1 - x, cell i W/s - 1 - i.
-
-        The centre at s (i + o) goes to W - 1 - s (i + o) = s (W/s - 1 - i) + s (1 - 1/s - o).
-        """
         x, y = feature.flip(-1).unbind(1)
-        return torch.stack([1 - 1 / self.stride - x, y], dim=1)
+        return torch.stack([self.mirror_offset(x), y], dim=1)

@@ -55,13 +55,18 @@ class GridToImage:
 
     def points(self, points: Tensor) -> Tensor:
         """Positions (B, ..., 2) in cells -> pixels."""
-        each = (len(points), *[1] * (points.dim() - 2), 2)
-        return (points * self.stride - self.shift.view(each)) / self.scale.view(each)
+        shift, scale = self._placement_for(points)
+        return (points * self.stride - shift) / scale
 
     def cells(self, points: Tensor) -> Tensor:
         """Positions (B, ..., 2) in pixels -> cells."""
+        shift, scale = self._placement_for(points)
+        return (points * scale + shift) / self.stride
+
+    def _placement_for(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Shift and scale, of as many dimensions as points (B, ..., 2)."""
         each = (len(points), *[1] * (points.dim() - 2), 2)
-        return (points * self.scale.view(each) + self.shift.view(each)) / self.stride
+        return self.shift.view(each), self.scale.view(each)
 
     def lengths(self, lengths: Tensor) -> Tensor:
         """Extents (B, K, 2) in cells -> pixels."""
