@@ -22,16 +22,16 @@ def focal_loss(logits, target, *, clamp, alpha=2.0, beta=4.0, ignore=None):
     return -total / peak.sum().clamp(min=1)
 
 
-def heatmap(cells, radii, planes, valid, num_planes, size):
+def heatmap(cells, radii, planes, num_planes, size):
     """Gaussians drawn cell by cell. (P, H, W), float64"""
     height, width = size
     result = torch.zeros(num_planes, height, width, dtype=torch.float64)
-    rows = zip(cells.tolist(), radii.tolist(), planes.tolist(), valid.tolist(), strict=True)
-    for (x, y), r, plane, drawn in rows:
+    rows = zip(cells.tolist(), radii.tolist(), planes.tolist(), strict=True)
+    for (x, y), r, plane in rows:
         sigma = (2 * r + 1) / 6
         for v in range(height):
             for u in range(width):
-                if drawn and abs(u - x) <= r and abs(v - y) <= r:
+                if abs(u - x) <= r and abs(v - y) <= r:
                     value = math.exp(-((u - x) ** 2 + (v - y) ** 2) / (2 * sigma**2))
                     result[plane, v, u] = max(result[plane, v, u], value)
     return result
@@ -59,9 +59,7 @@ def draw_objects(seed, count, shape, max_radius=8):
     def random(limit):
         return torch.randint(limit, (count,), generator=generator)
 
-    return dict(
-        planes=random(images * classes),
-        cells=torch.stack([random(width), random(height)], dim=1),
-        radii=random(max_radius + 1).float(),
-        valid=torch.rand(count, generator=generator) > 0.2,
-    )
+    planes, x, y, radii = (random(n) for n in (images * classes, width, height, max_radius + 1))
+    on_map = torch.rand(count, generator=generator) > 0.2
+    radii = torch.where(on_map, radii, -1).float()
+    return dict(planes=planes, cells=torch.stack([x, y], dim=1), radii=radii)

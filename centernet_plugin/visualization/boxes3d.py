@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from .draw import FONT, _draw_tag, _font_scale, class_color, enlarge
+from .draw import FONT, class_color, draw_tags, enlarge, tag_text
 from .panel import CARD, FAINT_INK, INK
 
 FRONT, BOTTOM = (0, 1, 5, 4), (0, 1, 2, 3)  # corners around these faces
@@ -74,14 +74,10 @@ def draw_boxes3d(
         if len(edges):
             ends = edges.reshape(-1, 2)
             extents[i] = np.round([*ends.min(0), *ends.max(0)]).astype(int).tolist()
-    taken: list[tuple[int, int, int, int]] = []
-    for i in list(extents)[::-1]:  # names after all boxes, the nearest first
-        text = class_names[labels[i]] if 0 <= labels[i] < len(class_names) else str(labels[i])
-        text += '' if scores is None else f' {float(scores[i]):.2f}'
-        text += f' {notes[i]}' if len(notes) and notes[i] else ''
-        tag = text.strip(), extents[i], colors[i], _font_scale(canvas)
-        plate = _draw_tag(canvas, *tag, taken, crowded)
-        taken += [plate] if plate else []
+    nearest_first = list(extents)[::-1]
+    texts = [tag_text(i, labels, scores, class_names, notes) for i in nearest_first]
+    boxes, paint = [extents[i] for i in nearest_first], [colors[i] for i in nearest_first]
+    draw_tags(canvas, texts, boxes, paint, crowded)
     return canvas
 
 

@@ -69,7 +69,6 @@ def draw_boxes(
     order = np.arange(len(boxes)) if scores is None else np.argsort(np.asarray(scores))
     order = [i for i in order if np.isfinite(boxes[i]).all()]
     thickness = thickness or max(1, round(min(height, width) / 180))
-    font = _font_scale(canvas)
     corners = np.clip(boxes, -1, [width, height] * 2)
     for i in order:
         x1, y1, x2, y2 = np.round(corners[i]).astype(int).tolist()
@@ -77,17 +76,10 @@ def draw_boxes(
         frame = _dashes if len(dashed) and dashed[i] else cv2.rectangle
         frame(canvas, (x1, y1), (x2, y2), (20, 20, 20), thickness + 2)
         frame(canvas, (x1, y1), (x2, y2), colors[i], thickness)
-    taken: list[tuple[int, int, int, int]] = []
-    for i in order[::-1]:  # after all boxes, so that no line crosses a name; best one first
-        label = int(labels[i])
-        text = class_names[label] if 0 <= label < len(class_names) else str(label)
-        if scores is not None:
-            text += f' {float(scores[i]):.2f}'
-        if len(notes) and notes[i]:
-            text += f' {notes[i]}'
-        box = np.round(corners[i]).astype(int).tolist()
-        plate = _draw_tag(canvas, text.strip(), box, colors[i], font, taken, crowded)
-        taken += [plate] if plate else []
+    best_first = order[::-1]
+    texts = [tag_text(i, labels, scores, class_names, notes) for i in best_first]
+    places = [np.round(corners[i]).astype(int).tolist() for i in best_first]
+    draw_tags(canvas, texts, places, [colors[i] for i in best_first], crowded)
     return canvas
 
 
@@ -158,6 +150,48 @@ def enlarge(image: np.ndarray, scale: float) -> np.ndarray:
     return cv2.resize(image, size, interpolation=cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA)
 
 
+def tag_text(
+    i: int,
+    labels: Sequence[int],
+    scores: Sequence[float] | None,
+    class_names: Sequence[str],
+    notes: Sequence[str],
+) -> str:
+    """What stands on the tag of object i: its class, or the class's index; its score; its note."""
+    label = int(labels[i])
+    words = [class_names[label] if 0 <= label < len(class_names) else str(label)]
+    if scores is not None:
+        words.append(f'{float(scores[i]):.2f}')
+    if len(notes):
+        words.append(notes[i])
+    return ' '.join(filter(None, words))
+
+
+def draw_tags(
+    canvas: np.ndarray,
+    texts: Sequence[str],
+    boxes: Sequence[Sequence[int]],
+    colors: Sequence[tuple[int, int, int]],
+    crowded: float = np.inf,
+) -> None:
+    """Write tags on the canvas, the most important first.
+
+    Call it after all boxes are drawn, so that no line crosses a name.
+
+    Args:
+        canvas: uint8 (H, W, 3) BGR, changed in place.
+        texts: one each; of an empty one nothing is drawn.
+        boxes: x1, y1, x2, y2 in whole pixels, what the tags belong to.
+        colors: of their plates, BGR.
+        crowded: a tag that would hide more than this share of its size of earlier tags is left out.
+    """
+    font = float(np.clip(min(canvas.shape[:2]) / 1150, 0.33, 1.0))
+    taken: list[tuple[int, int, int, int]] = []
+    for text, box, color in zip(texts, boxes, colors, strict=True):
+        plate = _draw_tag(canvas, text, box, color, font, taken, crowded)
+        taken += [plate] if plate else []
+
+
 def _draw_tag(
     canvas: np.ndarray,
     text: str,
@@ -221,7 +255,3 @@ def _overlap(a: Sequence[int], b: Sequence[int]) -> int:
     """Common area of two boxes."""
     width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
     return max(0, width) * max(0, height)
-
-
-def _font_scale(canvas: np.ndarray) -> float:
-    return float(np.clip(min(canvas.shape[:2]) / 1150, 0.33, 1.0))

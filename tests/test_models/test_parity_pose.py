@@ -72,7 +72,7 @@ def test_published_joint_targets(steps, targets):
     np.testing.assert_array_equal(index[valid], case['joint_index'][valid])
     offset = (joints.points - joints.cells).view(-1, 17, 2).numpy()
     np.testing.assert_allclose(offset[valid], case['joint_offset'][valid], atol=1e-5)
-    heatmap = joints.heatmap((1, 17, 64, 64)).dense()[0]
+    heatmap = joints.heatmap.dense()[0]
     np.testing.assert_allclose(heatmap, case['joint_heatmap'], atol=1e-5)
 
 

@@ -9,7 +9,7 @@ from ..functional.grid import GridToImage
 from ..functional.joints import find_joints, joint_targets, on_map, snap, swap_pairs
 from ..functional.targets import CenterTargets
 from .base import Branch, Peaks
-from .joints import check_flip_pairs
+from .joints import check_flip_pairs, check_num_joints
 
 
 @MODELS.register_module()
@@ -61,9 +61,8 @@ class JointHeatmapBranch(Branch):
         return values.sigmoid()
 
     def loss(self, prediction: Tensor, targets: CenterTargets) -> Tensor:
-        joints = joint_targets(targets, self.stride)
-        target = joints.heatmap(tuple(prediction.shape), targets.max_radius)
-        return self.loss_module(prediction, target)
+        check_num_joints(targets.object_field('keypoints'), self)
+        return self.loss_module(prediction, joint_targets(targets, self.stride).heatmap)
 
     def decode(self, values: Tensor, peaks: Peaks, to_image: GridToImage) -> dict[str, Tensor]:
         return {}

@@ -4,6 +4,7 @@ import torch
 from mmengine.config import ConfigDict
 from torch import Tensor
 
+from ...errors import UserInputError
 from ...registry import MODELS
 from ..functional.grid import GridToImage
 from ..functional.joints import on_map, swap_pairs
@@ -51,6 +52,7 @@ class JointsBranch(Branch):
 
     def target(self, targets: CenterTargets) -> Tensor:
         points = targets.field('keypoints').float() / self.stride  # (M, J, 2)
+        check_num_joints(points, self)
         # As published, joints off the map are not trained on.
         known = on_map(points, targets.heatmap.shape[2:])[..., None]
         return torch.where(known, points - targets.cells[:, None], torch.nan).flatten(1)
@@ -66,6 +68,19 @@ class JointsBranch(Branch):
         x, y = offsets.unbind(2)
         x = -x if self.published_flip else self.mirror_offset(x)
         return torch.stack([x, y], dim=2).flatten(1, 2)
+
+
+def check_num_joints(points: Tensor, branch: Branch) -> None:
+    """Fails unless points (N, J, 2) have the branch's ``num_joints``.
+
+    Raises:
+        UserInputError: says both.
+    """
+    if points.shape[1] != branch.num_joints:
+        raise UserInputError(
+            f"the objects have {points.shape[1]} joints, but branch '{branch.name}' of the head "
+            f'has num_joints={branch.num_joints}'
+        )
 
 
 def check_flip_pairs(flip_pairs: list[tuple[int, int]], num_joints: int) -> None:

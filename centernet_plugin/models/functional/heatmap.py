@@ -68,7 +68,6 @@ def build_heatmap_target(
     planes: Tensor,
     cells: Tensor,
     radii: Tensor,
-    valid: Tensor,
     shape: tuple[int, int, int, int],
     *,
     max_radius: int | None = None,
@@ -82,8 +81,7 @@ def build_heatmap_target(
     Args:
         planes: image times C plus class of each object. (N,), int64
         cells: centre cell (x, y). (N, 2), int64
-        radii: integer-valued, floating point. (N,)
-        valid: False leaves an object out. (N,), bool
+        radii: integer-valued, floating point; a negative one leaves an object out. (N,)
         shape: (B, C, H, W).
         max_radius: no radius is larger; needed where values cannot be looked at.
         ignored: plane and box of regions where background does not count: (R,), int64, and x1,
@@ -99,7 +97,7 @@ def build_heatmap_target(
         on_plane = torch.cat([on_plane, shadows[0]])
     kept, row = _occupied(on_plane, images * classes)
     values = cells.new_zeros((len(kept), height, width), dtype=torch.float32)
-    radii, row, others = torch.where(valid, radii, -1), row[:count], row[count:]
+    row, others = row[:count], row[count:]
     if shadows is not None:
         _draw_shadows(values, *shadows[1:], others[-len(shadows[0]) :], max_radius)
     draw_gaussians(values, cells, radii, row, max_radius)
@@ -112,7 +110,7 @@ def build_heatmap_target(
         planes=kept,
         values=values,
         peaks=peaks,
-        counts=_first_of_each(peaks, valid),
+        counts=_first_of_each(peaks, radii >= 0),
         ignore=ignore,
     )
 

@@ -1,6 +1,7 @@
 """Joints of persons, or key-points of anything: targets, and snapping (paper, section 4.2)."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -20,44 +21,59 @@ class JointTargets:
         points: exact position (x, y), 0 where not on the map. (M, 2)
         cells: its cell. (M, 2), int64
         image, joint: image and kind of each. (M,), int64
-        valid: whether it is annotated, on the map, and of an object on the map. (M,), bool
-        radii: gaussian radius of its object. (M,)
+        radii: gaussian radius of its object, -1 for a joint that is not annotated, not on the map,
+            or of an object that is not on the map. (M,)
+        shape: (B, J, H, W).
+        max_radius: see :class:`CenterTargets`.
     """
 
     points: Tensor
     cells: Tensor
     image: Tensor
     joint: Tensor
-    valid: Tensor
     radii: Tensor
+    shape: tuple[int, int, int, int]
+    max_radius: int | None
 
-    def heatmap(
-        self, shape: tuple[int, int, int, int], max_radius: int | None = None
-    ) -> HeatmapTarget:
-        """Gaussians at the joints, on one plane per kind. ``shape`` is (B, J, H, W)"""
+    @property
+    def valid(self) -> Tensor:
+        """Which joints there are to learn. (M,), bool"""
+        return self.radii >= 0
+
+    @cached_property
+    def heatmap(self) -> HeatmapTarget:
+        """Gaussians at the joints, on one plane per image and kind."""
         return build_heatmap_target(
-            self.image * shape[1] + self.joint,
+            self.image * self.shape[1] + self.joint,
             self.cells,
             self.radii,
-            self.valid,
-            shape,
-            max_radius=max_radius,
+            self.shape,
+            max_radius=self.max_radius,
         )
 
 
 def joint_targets(targets: CenterTargets, stride: int) -> JointTargets:
-    """Joints of a batch from its field ``keypoints`` ((N, J, 2), input pixels, NaN if unknown)."""
+    """Joints of a batch from its field ``keypoints`` ((N, J, 2), input pixels, NaN if unknown).
+
+    Made once for a batch, however many branches and stacks ask.
+    """
+    return targets.once(('joints', stride), lambda: _joint_targets(targets, stride))
+
+
+def _joint_targets(targets: CenterTargets, stride: int) -> JointTargets:
+    images, _, *size = targets.heatmap.shape
     points = targets.object_field('keypoints').float() / stride  # (N, J, 2)
     count, kinds = points.shape[:2]
-    valid = on_map(points, targets.heatmap.shape[2:]) & (targets.radii >= 0)[:, None]
+    valid = on_map(points, size) & (targets.radii >= 0)[:, None]  # (N, J)
     points = torch.where(valid[..., None], points, 0).flatten(0, 1)
     return JointTargets(
         points=points,
         cells=points.long(),
         image=targets.object_image.repeat_interleave(kinds, output_size=count * kinds),
         joint=torch.arange(kinds, device=points.device).repeat(count),
-        valid=valid.flatten(),
-        radii=targets.radii.repeat_interleave(kinds, output_size=count * kinds),
+        radii=torch.where(valid, targets.radii[:, None], -1).flatten(),
+        shape=(images, kinds, *size),
+        max_radius=targets.max_radius,
     )
 
 

@@ -1,8 +1,9 @@
 """From the boxes of a batch to the centres, cells and heat-map that training compares with."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field
 from functools import cached_property, partial
+from typing import TypeVar
 
 import torch
 from mmdet.structures.bbox import get_box_tensor
@@ -14,6 +15,8 @@ from .device import immediate
 from .gaussian import gaussian_radius, gaussian_sigma
 from .grid import clip_boxes
 from .heatmap import HeatmapTarget, build_heatmap_target
+
+Made = TypeVar('Made')
 
 
 @dataclass
@@ -49,6 +52,7 @@ class CenterTargets:
     object_image: Tensor
     radii: Tensor
     max_radius: int | None
+    _made: dict = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def instances(self) -> InstanceData:
@@ -72,6 +76,12 @@ class CenterTargets:
                 'centernet_plugin in the pipeline'
             )
         return self.instances[name]
+
+    def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
+        """What ``make`` gave when first asked; several branches and stacks share it."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
 
     def gather(self, feature: Tensor) -> Tensor:
         """Read a map (B, D, H, W) at the samples. (M, D)"""
@@ -135,7 +145,7 @@ def build_targets(
         _place, size=size, stride=stride, min_overlap=min_overlap, rule=rule, whole=whole_sides
     )
     boxes, labels, image = _flatten(enumerate(batch_instances))
-    centers, sizes, cells, radii, valid = place(boxes)
+    centers, sizes, cells, radii = place(boxes)
     limit = None
     if not immediate(radii):  # of the largest visible part that there can be
         largest = torch.tensor([size[1], size[0]]) - 1.0
@@ -149,13 +159,12 @@ def build_targets(
         if ignored_as == 'region':
             regions = (planes, region / stride)
         else:
-            _, _, around, reach, _ = place(region)
+            _, _, around, reach = place(region)
             shadows = (planes, around, reach)
     heatmap = build_heatmap_target(
         image * num_classes + labels,
         cells,
         radii,
-        valid,
         (num_images, num_classes, *size),
         max_radius=limit,
         ignored=regions,
@@ -163,7 +172,7 @@ def build_targets(
     )
 
     objects, object_image = torch.arange(len(boxes), device=device), image
-    weight = valid.float()
+    weight = (radii >= 0).float()
     if neighbours:
         objects, cells, weight = _neighbourhood(cells, radii, weight, size, neighbours)
         image, centers, sizes = image[objects], centers[objects], sizes[objects]
@@ -190,13 +199,13 @@ def _place(
     min_overlap: float,
     rule: str,
     whole: bool,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Centres, sizes, cells, radii (-1 where invalid) and validity of boxes in pixels."""
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Centres, sizes, cells and radii (-1 where invalid) of boxes in pixels."""
     boxes, valid = clip_to_map(boxes / stride, size)
     centers = (boxes[:, :2] + boxes[:, 2:]) / 2  # (N, 2)
     sizes = boxes[:, 2:] - boxes[:, :2]
     radii = _whole_radii(sizes, min_overlap, rule, whole)
-    return centers, sizes, centers.long(), torch.where(valid, radii, -1), valid
+    return centers, sizes, centers.long(), torch.where(valid, radii, -1)
 
 
 def _whole_radii(sizes: Tensor, min_overlap: float, rule: str, whole_sides: bool) -> Tensor:

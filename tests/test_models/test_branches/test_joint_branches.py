@@ -4,12 +4,14 @@ import pytest
 import torch
 from mmengine.structures import InstanceData
 
+from centernet_plugin.errors import UserInputError
 from centernet_plugin.models import (
     CenterNetHead,
     JointHeatmapBranch,
     JointOffsetBranch,
     JointsBranch,
 )
+from centernet_plugin.models.functional import joints as joint_functions
 from centernet_plugin.models.functional.joints import joint_targets, snap
 from centernet_plugin.models.functional.targets import build_targets
 
@@ -33,7 +35,7 @@ def perfect_maps(joints, box):
     within = torch.zeros(1, 2, 16, 16)
     for cell, point in zip(found.cells.tolist(), found.points, strict=True):
         within[0, :, cell[1], cell[0]] = point - torch.tensor(cell)
-    peaks = found.heatmap((1, 3, 16, 16)).dense()
+    peaks = found.heatmap.dense()
     return dict(
         heatmap=torch.logit(targets.heatmap.dense(), 1e-4),
         joint_heatmap=torch.logit(peaks, 1e-4),
@@ -161,6 +163,38 @@ def test_batches_without_persons(count):
     losses = make_head().loss_by_feat((maps,), instances, [{}] * len(instances))
     sum(losses.values()).backward()
     assert all(loss.isfinite() for loss in losses.values())
+
+
+def test_another_number_of_joints_than_the_datasets_is_named():
+    instances = InstanceData(
+        bboxes=torch.tensor([[8.0, 8, 60, 60]]),
+        labels=torch.zeros(1, dtype=torch.int64),
+        keypoints=torch.ones(1, 5, 2),
+    )
+    targets = build_targets([instances], 1, (16, 16))
+    with pytest.raises(UserInputError, match='have 5 joints.*num_joints=3'):
+        JointsBranch(num_joints=3).loss(torch.zeros(1, 6, 16, 16), targets)
+    with pytest.raises(UserInputError, match='have 5 joints.*num_joints=3'):
+        JointHeatmapBranch(num_joints=3).loss(torch.zeros(1, 3, 16, 16), targets)
+
+
+def test_what_all_stacks_share_is_made_once(monkeypatch):
+    maps = perfect_maps(JOINTS, BOX)
+    instances = InstanceData(
+        bboxes=BOX[None], labels=torch.zeros(1, dtype=torch.int64), keypoints=JOINTS[None]
+    )
+    head, count = make_head(), []
+    draw = joint_functions.build_heatmap_target
+
+    def counting(*args, **kwargs):
+        count.append(1)
+        return draw(*args, **kwargs)
+
+    monkeypatch.setattr(joint_functions, 'build_heatmap_target', counting)
+    one = head.loss_by_feat((maps,), [instances], [{}])
+    two = head.loss_by_feat((maps, maps), [instances], [{}])
+    assert len(count) == 2, 'one for each batch'
+    assert two == {name: pytest.approx(loss) for name, loss in one.items()}
 
 
 def test_snapping_needs_joints_and_boxes():

@@ -152,7 +152,6 @@ def test_no_map_but_the_logits_and_their_gradient(monkeypatch, factor, count):
         planes,
         torch.tensor([[3, 4], [5, 5], [9, 9]]),
         torch.tensor([2.0, 3.0, 5.0]),
-        torch.ones(3, dtype=torch.bool),
         (2, 9, 16, 16),
         max_radius=5,
     )
