@@ -185,7 +185,7 @@ def _dataset(description: Description, checkpoint: Checkpoint) -> tuple[dict | N
         known = DATASETS.get(count)
     elif description.task == 'ddd' and count == len(KittiDataset.METAINFO['classes']):
         known = 'KITTI', KittiDataset.METAINFO
-    elif count == 1 and description.heads['joints'] == 2 * len(COCO_JOINTS):
+    elif count == 1 and description.heads.get('joints') == 2 * len(COCO_JOINTS):
         known = "COCO's persons", CocoPoseDataset.METAINFO
         reason = f'one class and {len(COCO_JOINTS)} joints'
     if known:

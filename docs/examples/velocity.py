@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from mmengine.config import ConfigDict
 from torch import Tensor
 
 from centernet_plugin.datasets.transforms import Warp, field_warp
@@ -20,9 +19,10 @@ def warp_velocity(values: np.ndarray, warp: Warp) -> np.ndarray:
 class VelocityBranch(Branch):
     """Trains on the field ``velocity`` (N, 2), and gives it, (K, 2)."""
 
-    def __init__(self, *, loss: dict | ConfigDict | None = None, **options) -> None:
-        loss = loss or dict(type='mmdet.SmoothL1Loss', beta=0.25, loss_weight=0.5)
-        super().__init__(name='velocity', channels=2, loss=loss, **options)
+    default_loss = dict(type='mmdet.SmoothL1Loss', beta=0.25, loss_weight=0.5)
+
+    def __init__(self, **options) -> None:
+        super().__init__(name='velocity', channels=2, **options)
 
     def activate(self, values: Tensor) -> Tensor:
         """Cells from what the layers give, which stays small also where objects are fast."""

@@ -135,11 +135,12 @@ def test_names_of_the_file_are_used_only_for_as_many_classes(tmp_path, res_18, c
     assert ('names' in lines(result)) == (count != 80)
 
 
-def test_names_of_kitti_are_for_three_classes(tmp_path):
+@pytest.mark.parametrize('count', [1, 2])
+def test_names_of_kitti_are_for_three_classes(tmp_path, count):
     state = draw('dla_34_ddd')
-    state |= {'hm.2.weight': torch.zeros(2, 256, 1, 1), 'hm.2.bias': torch.zeros(2)}
+    state |= {'hm.2.weight': torch.zeros(count, 256, 1, 1), 'hm.2.bias': torch.zeros(count)}
     result = convert_file(save(tmp_path / 'a.pth', state), tmp_path / 'ours.pth')
-    assert result.dataset == dict(classes=('class 0', 'class 1'))
+    assert result.dataset == dict(classes=('class 0', 'class 1')[:count])
 
 
 COCO = 'centernet_dla34-dcnv2_8xb16-warp512-140e_coco-keypoints'

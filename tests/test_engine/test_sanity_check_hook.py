@@ -53,13 +53,13 @@ def test_number_of_classes(phase):
         check(runner(3, ('cat', 'dog')))
 
 
-def pose_runner(joints=3, pairs=((1, 2),), **metainfo):
+def pose_runner(joints=3, pairs=((1, 2),), offset=None, **metainfo):
     target = runner(1, ('person',))
     common = dict(num_joints=joints, flip_pairs=pairs)
     branches = [
         dict(type='centernet_plugin.SizeBranch'),
         dict(type='centernet_plugin.JointsBranch', **common),
-        dict(type='centernet_plugin.JointHeatmapBranch', **common),
+        dict(type='centernet_plugin.JointHeatmapBranch', **common, offset=offset),
     ]
     target.model.bbox_head = CenterNetHead(num_classes=1, in_channels=8, branches=branches)
     target.train_dataloader.dataset.metainfo.update(metainfo)
@@ -163,3 +163,12 @@ def test_model_within_test_time_augmentation():
     target.model = TTA(module=target.model)
     SanityCheckHook().after_load_checkpoint(target, weights)
     SanityCheckHook().before_test(target)
+
+
+def test_branches_that_lack_another_one_are_found_before_training():
+    with pytest.raises(UserInputError, match="offset='joint_offset', but the head has no branch"):
+        SanityCheckHook().before_train(pose_runner(offset='joint_offset'))
+    target = pose_runner()
+    del target.model.bbox_head.branches[1]
+    with pytest.raises(UserInputError, match="needs 'keypoints'"):
+        SanityCheckHook().before_train(target)

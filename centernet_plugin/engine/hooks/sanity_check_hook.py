@@ -1,11 +1,13 @@
 """Checks that stop a run before it spends hours on a mistake."""
 
+import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import nn
 
 from ...errors import UserInputError
 from ...models.branches import Branch
+from ...models.dense_heads.centernet_head import HEATMAP, CenterNetHead
 from ...models.detectors.unwrap import unwrap
 from ...models.weights import unfilled_weights, wanted_weights
 from ...registry import HOOKS
@@ -26,7 +28,7 @@ class SanityCheckHook(Hook):
     Raises:
         UserInputError: no batch to train on; ``num_classes`` is not the number of the dataset's
             classes; a branch has other joints than the dataset, or other pairs of them that a
-            mirror exchanges; or too little of a checkpoint fits.
+            mirror exchanges; branches do not fit each other; or too little of a checkpoint fits.
     """
 
     def __init__(self, *, min_match: float = 0.5, complete_test: bool = True) -> None:
@@ -42,6 +44,7 @@ class SanityCheckHook(Hook):
                 'on; make the batch smaller'
             )
         _check_dataset(runner.model, runner.train_dataloader.dataset, 'training')
+        _check_branches(runner.model)
         self._loaded = ''  # what did not fit will be learnt
 
     def before_val(self, runner: Runner) -> None:
@@ -74,6 +77,17 @@ def _check_dataset(model: nn.Module, dataset, phase: str) -> None:
     for branch in unwrap(model).modules():
         if isinstance(branch, Branch):
             _check_joints(branch, dataset.metainfo, phase)
+
+
+def _check_branches(model: nn.Module) -> None:
+    """Branches that lack another one fail in decoding, which else comes hours later."""
+    for head in unwrap(model).modules():
+        if isinstance(head, CenterNetHead):
+            channels = {HEATMAP: head.num_classes} | {b.name: b.channels for b in head.branches}
+            device = next(head.parameters()).device
+            maps = {name: torch.zeros(1, n, 2, 2, device=device) for name, n in channels.items()}
+            with torch.no_grad():
+                head.predict_by_feat((maps,), [dict(img_shape=(2 * head.stride,) * 2)])
 
 
 def _check_joints(branch: Branch, metainfo: dict, phase: str) -> None:

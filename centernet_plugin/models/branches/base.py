@@ -7,6 +7,7 @@ import torch
 from mmengine.config import ConfigDict
 from torch import Tensor, nn
 
+from ...errors import UserInputError
 from ...registry import MODELS
 from ..functional.grid import GridToImage
 from ..functional.targets import CenterTargets
@@ -46,8 +47,8 @@ class Branch(nn.Module, metaclass=ABCMeta):
         name: key of the branch's map in the head's output and of its loss, ``loss_<name>``.
         channels: D, channels of its map.
         loss: config of a loss that, called as ``(pred, target, reduction_override='none')`` like
-            all of mmdet's, gives one value per sample and channel, or per sample. None where the
-            branch overrides :meth:`loss` and needs none.
+            all of mmdet's, gives one value per sample and channel, or per sample. None: the
+            branch's ``default_loss``.
         flip_test: what testing with the mirrored image makes of the two maps: their
             ``'average'``, or the map of the ``'plain'`` image.
         rows_per_image: divide the loss by so many samples of every image instead of by the samples
@@ -57,16 +58,20 @@ class Branch(nn.Module, metaclass=ABCMeta):
 
     Attributes:
         stride: input pixels per cell; the head sets its own.
+        default_loss: config of the loss; None where the branch overrides :meth:`loss` without one.
+        is_heatmap: whether the map starts from the bias of heat-maps.
     """
 
     stride = 4
+    default_loss: dict | None = dict(type='mmdet.L1Loss', loss_weight=1.0)
+    is_heatmap = False
 
     def __init__(
         self,
         *,
         name: str,
         channels: int,
-        loss: dict | ConfigDict | None,
+        loss: dict | ConfigDict | None = None,
         flip_test: str = 'average',
         rows_per_image: int | None = None,
         only_with: str | None = None,
@@ -78,6 +83,7 @@ class Branch(nn.Module, metaclass=ABCMeta):
         self.channels = channels
         self.flip_test = flip_test
         self.rows_per_image, self.only_with = rows_per_image, only_with
+        loss = self.default_loss if loss is None else loss
         self.loss_module = None if loss is None else MODELS.build(loss)
 
     def activate(self, values: Tensor) -> Tensor:
@@ -89,13 +95,13 @@ class Branch(nn.Module, metaclass=ABCMeta):
 
         The default is the field of ``gt_instances`` that has the branch's name.
         """
-        return targets.field(self.name).reshape(-1, self.channels)
+        return _rows(targets.field(self.name))
 
     def weight(self, targets: CenterTargets) -> Tensor:
         """Weight of every sample, or of its channels, to leave some out. (M,) or (M, D)"""
         if self.only_with is None:
             return targets.weight
-        known = ~targets.field(self.only_with).flatten(1).isnan()
+        known = ~_rows(targets.field(self.only_with)).isnan()
         return targets.weight * known.any(1)
 
     def loss(self, prediction: Tensor, targets: CenterTargets) -> Tensor:
@@ -110,11 +116,22 @@ class Branch(nn.Module, metaclass=ABCMeta):
 
         Returns:
             Scalar, float32.
+
+        Raises:
+            UserInputError: the target has another shape than the map gives values.
         """
-        values = self.activate(targets.gather(prediction.float()))  # (M, D)
-        return self.average_loss(
-            values, self.target(targets), self.weight(targets), len(prediction)
-        )
+        raw = targets.gather(prediction.float())  # (M, D)
+        target, weight = self.target(targets), self.weight(targets)
+        if target.shape != raw.shape:
+            raise UserInputError(
+                f"branch '{self.name}' has {self.channels} channels, but a target of "
+                f'{tuple(target.shape)} for {len(raw)} objects; the shape of the field that the '
+                'dataset reads and the channels have to agree'
+            )
+        weight = _known_weight(target, weight)
+        # What does not count may be anything: activated it could be infinite, and its gradient NaN.
+        values = self.activate(torch.where(weight > 0, raw, 0))
+        return self.average_loss(values, target, weight, len(prediction))
 
     def average_loss(
         self, values: Tensor, target: Tensor, weight: Tensor, num_images: int
@@ -129,13 +146,10 @@ class Branch(nn.Module, metaclass=ABCMeta):
         Returns:
             Scalar, float32.
         """
-        target = target.to(values.dtype)
-        known = ~target.isnan()
-        weight = (weight if weight.dim() == 2 else weight[:, None]) * known  # (M, D)
+        weight, target = _known_weight(target, weight), target.to(values.dtype)
+        target = torch.where(target.isnan(), values.detach(), target)
         # Not the weighted mean of mmdet's losses: they ask the device for any positive weight.
-        loss = self.loss_module(
-            values, torch.where(known, target, values.detach()), reduction_override='none'
-        )
+        loss = self.loss_module(values, target, reduction_override='none')
         total = (loss * (weight if loss.dim() == 2 else weight.amin(1))).sum()
         return total / self.divisor(weight, num_images)
 
@@ -197,3 +211,13 @@ class Branch(nn.Module, metaclass=ABCMeta):
         if self.flip_test == 'plain':
             return plain
         return (plain + self.flip(mirrored)) / 2
+
+
+def _rows(field: Tensor) -> Tensor:
+    """A field of samples (M, ...) as one row of numbers for each. (M, D)"""
+    return field[:, None].flatten(1)
+
+
+def _known_weight(target: Tensor, weight: Tensor) -> Tensor:
+    """Weight (M,) or (M, D) of every number of a target (M, D), 0 where it is NaN. (M, D)"""
+    return (weight if weight.dim() == 2 else weight[:, None]) * ~target.isnan()

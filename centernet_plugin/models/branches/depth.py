@@ -1,6 +1,5 @@
 """Distance from the camera."""
 
-from mmengine.config import ConfigDict
 from torch import Tensor
 
 from ...registry import MODELS
@@ -17,24 +16,11 @@ class DepthBranch(Branch):
     ``locations``: x, y, z of the centre in the camera's frame, in metres (K, 3).
 
     Args:
-        name, loss, flip_test, rows_per_image: see :class:`Branch`.
+        name, **options: see :class:`Branch`.
     """
 
-    def __init__(
-        self,
-        *,
-        name: str = 'depth',
-        loss: dict | ConfigDict | None = None,
-        flip_test: str = 'average',
-        rows_per_image: int | None = None,
-    ) -> None:
-        super().__init__(
-            name=name,
-            channels=1,
-            loss=loss or dict(type='mmdet.L1Loss', loss_weight=1.0),
-            flip_test=flip_test,
-            rows_per_image=rows_per_image,
-        )
+    def __init__(self, *, name: str = 'depth', **options) -> None:
+        super().__init__(name=name, channels=1, **options)
 
     def activate(self, values: Tensor) -> Tensor:
         return 1 / (values.sigmoid() + 1e-6) - 1  # the published guard against division by zero

@@ -1,6 +1,5 @@
 """Extent in space."""
 
-from mmengine.config import ConfigDict
 from torch import Tensor
 
 from ...registry import MODELS
@@ -16,24 +15,11 @@ class DimensionBranch(Branch):
     Trains on the field ``dimensions`` and gives it, (K, 3).
 
     Args:
-        name, loss, flip_test, rows_per_image: see :class:`Branch`.
+        name, **options: see :class:`Branch`.
     """
 
-    def __init__(
-        self,
-        *,
-        name: str = 'dimension',
-        loss: dict | ConfigDict | None = None,
-        flip_test: str = 'average',
-        rows_per_image: int | None = None,
-    ) -> None:
-        super().__init__(
-            name=name,
-            channels=3,
-            loss=loss or dict(type='mmdet.L1Loss', loss_weight=1.0),
-            flip_test=flip_test,
-            rows_per_image=rows_per_image,
-        )
+    def __init__(self, *, name: str = 'dimension', **options) -> None:
+        super().__init__(name=name, channels=3, **options)
 
     def target(self, targets: CenterTargets) -> Tensor:
         return targets.field('dimensions')

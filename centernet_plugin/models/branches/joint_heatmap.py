@@ -4,12 +4,20 @@ import torch
 from mmengine.config import ConfigDict
 from torch import Tensor
 
+from ...errors import UserInputError
 from ...registry import MODELS
 from ..functional.grid import GridToImage
-from ..functional.joints import find_joints, joint_targets, on_map, snap, swap_pairs
+from ..functional.joints import (
+    check_flip_pairs,
+    find_joints,
+    joint_targets,
+    on_map,
+    snap,
+    swap_pairs,
+)
 from ..functional.targets import CenterTargets
 from .base import Branch, Peaks
-from .joints import check_flip_pairs, check_num_joints
+from .joints import check_num_joints
 
 
 @MODELS.register_module()
@@ -24,21 +32,24 @@ class JointHeatmapBranch(Branch):
     Args:
         num_joints: J.
         flip_pairs: pairs of joints that a mirror exchanges.
-        offset: name of the branch with the position within the cell; without one of that name,
-            peaks lie in the middle of their cells.
+        offset: name of the branch with the position within the cell; None: peaks lie in the middle
+            of their cells.
         topk: peaks of each joint per image.
         min_score: a peak that does not exceed it is none.
         reach: largest distance of a peak, relative to the longer side of the box.
         name, flip_test: see :class:`Branch`.
-        loss: of the heat-map on logits; default: that of the centres.
+        loss: of the heat-map on logits; default: the published one, whatever that of the centres.
     """
+
+    default_loss = dict(type='centernet_plugin.HeatmapFocalLoss')
+    is_heatmap = True
 
     def __init__(
         self,
         *,
         num_joints: int,
         flip_pairs: list[tuple[int, int]] = (),
-        offset: str = 'joint_offset',
+        offset: str | None = 'joint_offset',
         topk: int = 100,
         min_score: float = 0.1,
         reach: float = 0.3,
@@ -46,12 +57,7 @@ class JointHeatmapBranch(Branch):
         loss: dict | ConfigDict | None = None,
         flip_test: str = 'average',
     ) -> None:
-        super().__init__(
-            name=name,
-            channels=num_joints,
-            loss=loss or dict(type='centernet_plugin.HeatmapFocalLoss'),
-            flip_test=flip_test,
-        )
+        super().__init__(name=name, channels=num_joints, loss=loss, flip_test=flip_test)
         check_flip_pairs(flip_pairs, num_joints)
         self.num_joints, self.flip_pairs = num_joints, [tuple(pair) for pair in flip_pairs]
         self.offset = offset
@@ -70,15 +76,10 @@ class JointHeatmapBranch(Branch):
     def adjust(
         self, fields: dict[str, Tensor], maps: dict[str, Tensor], to_image: GridToImage
     ) -> None:
-        for name in ('keypoints', 'bboxes'):
-            if name not in fields:
-                raise ValueError(
-                    f"JointHeatmapBranch '{self.name}' needs '{name}' of the detections; add a "
-                    'JointsBranch and a SizeBranch to the branches of the head'
-                )
-        heatmap = maps[self.name]
-        scores, positions = find_joints(heatmap, maps.get(self.offset), self.topk)
-        regressed = fields['keypoints']
+        self._check(fields, maps)
+        heatmap, regressed = maps[self.name], fields['keypoints']
+        offset = None if self.offset is None else maps[self.offset]
+        scores, positions = find_joints(heatmap, offset, self.topk)
         fields['keypoints'], snapped, score = snap(
             regressed,
             fields['bboxes'],
@@ -89,6 +90,22 @@ class JointHeatmapBranch(Branch):
         )
         there = read_at(heatmap, to_image.cells(regressed))  # (B, K, J)
         fields['keypoint_scores'] = torch.where(snapped, score, there)
+
+    def _check(self, fields: dict[str, Tensor], maps: dict[str, Tensor]) -> None:
+        """Raises where the head has not the other branches that this one needs."""
+        this = f"JointHeatmapBranch '{self.name}'"
+        for name in ('keypoints', 'bboxes'):
+            if name not in fields:
+                raise UserInputError(
+                    f"{this} needs '{name}' of the detections; add a JointsBranch and a SizeBranch "
+                    'to the branches of the head'
+                )
+        if self.offset is not None and self.offset not in maps:
+            raise UserInputError(
+                f"{this} has offset='{self.offset}', but the head has no branch of that name; add "
+                'a JointOffsetBranch, or set offset=None for the middle of the cells'
+            )
+        check_num_joints(fields['keypoints'], self)
 
     def flip(self, feature: Tensor) -> Tensor:
         return swap_pairs(feature.flip(-1), self.flip_pairs, dim=1)

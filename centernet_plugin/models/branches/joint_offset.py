@@ -19,7 +19,7 @@ class JointOffsetBranch(Branch):
     :class:`JointHeatmapBranch`.
 
     Args:
-        name, loss: see :class:`Branch`.
+        name, loss, rows_per_image: see :class:`Branch`.
         flip_test: see :class:`Branch`; the published test takes the offset of the plain image.
     """
 
@@ -29,12 +29,10 @@ class JointOffsetBranch(Branch):
         name: str = 'joint_offset',
         loss: dict | ConfigDict | None = None,
         flip_test: str = 'plain',
+        rows_per_image: int | None = None,
     ) -> None:
         super().__init__(
-            name=name,
-            channels=2,
-            loss=loss or dict(type='mmdet.L1Loss', loss_weight=1.0),
-            flip_test=flip_test,
+            name=name, channels=2, loss=loss, flip_test=flip_test, rows_per_image=rows_per_image
         )
 
     def loss(self, prediction: Tensor, targets: CenterTargets) -> Tensor:

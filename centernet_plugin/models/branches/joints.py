@@ -1,13 +1,12 @@
 """Joints as offsets from the centre."""
 
 import torch
-from mmengine.config import ConfigDict
 from torch import Tensor
 
 from ...errors import UserInputError
 from ...registry import MODELS
 from ..functional.grid import GridToImage
-from ..functional.joints import on_map, swap_pairs
+from ..functional.joints import check_flip_pairs, on_map, swap_pairs
 from ..functional.targets import CenterTargets
 from .base import Branch, Peaks
 
@@ -25,7 +24,7 @@ class JointsBranch(Branch):
         published_flip: mirror offsets as the published test does, by their sign alone. Cells are
             mirrored as pixels are, so that this puts averaged joints three eighths of a cell to the
             left. Most are snapped to a peak of their heat-map anyway.
-        name, loss, flip_test, rows_per_image: see :class:`Branch`.
+        name, **options: see :class:`Branch`.
     """
 
     def __init__(
@@ -35,17 +34,9 @@ class JointsBranch(Branch):
         flip_pairs: list[tuple[int, int]] = (),
         published_flip: bool = False,
         name: str = 'joints',
-        loss: dict | ConfigDict | None = None,
-        flip_test: str = 'average',
-        rows_per_image: int | None = None,
+        **options,
     ) -> None:
-        super().__init__(
-            name=name,
-            channels=2 * num_joints,
-            loss=loss or dict(type='mmdet.L1Loss', loss_weight=1.0),
-            flip_test=flip_test,
-            rows_per_image=rows_per_image,
-        )
+        super().__init__(name=name, channels=2 * num_joints, **options)
         check_flip_pairs(flip_pairs, num_joints)
         self.num_joints, self.flip_pairs = num_joints, [tuple(pair) for pair in flip_pairs]
         self.published_flip = published_flip
@@ -71,26 +62,13 @@ class JointsBranch(Branch):
 
 
 def check_num_joints(points: Tensor, branch: Branch) -> None:
-    """Fails unless points (N, J, 2) have the branch's ``num_joints``.
+    """Fails unless points (..., J, 2) have the branch's ``num_joints``.
 
     Raises:
         UserInputError: says both.
     """
-    if points.shape[1] != branch.num_joints:
+    if points.shape[-2] != branch.num_joints:
         raise UserInputError(
-            f"the objects have {points.shape[1]} joints, but branch '{branch.name}' of the head "
+            f"the objects have {points.shape[-2]} joints, but branch '{branch.name}' of the head "
             f'has num_joints={branch.num_joints}'
         )
-
-
-def check_flip_pairs(flip_pairs: list[tuple[int, int]], num_joints: int) -> None:
-    """Fails unless these are pairs of different joints, each at most once.
-
-    Raises:
-        ValueError: names them.
-    """
-    flat = [joint for pair in flip_pairs for joint in pair]
-    if len(set(flat)) != len(flat) or any(len(pair) != 2 for pair in flip_pairs):
-        raise ValueError(f'flip_pairs must be pairs of different joints, got {list(flip_pairs)}')
-    if any(not 0 <= joint < num_joints for joint in flat):
-        raise ValueError(f'flip_pairs {list(flip_pairs)} name a joint that is not in {num_joints}')

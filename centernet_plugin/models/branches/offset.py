@@ -1,7 +1,6 @@
 """Position of the centre within its cell."""
 
 import torch
-from mmengine.config import ConfigDict
 from torch import Tensor
 
 from ...registry import MODELS
@@ -15,27 +14,12 @@ class OffsetBranch(Branch):
     """Offset (x, y) from the cell to the exact centre, in cells (paper, equation 2).
 
     Args:
-        name, loss, rows_per_image, only_with: see :class:`Branch`.
-        flip_test: see :class:`Branch`; the published test takes the offset of the plain image.
+        flip_test: the published test takes the offset of the plain image.
+        name, **options: see :class:`Branch`.
     """
 
-    def __init__(
-        self,
-        *,
-        name: str = 'offset',
-        loss: dict | ConfigDict | None = None,
-        flip_test: str = 'plain',
-        rows_per_image: int | None = None,
-        only_with: str | None = None,
-    ) -> None:
-        super().__init__(
-            name=name,
-            channels=2,
-            loss=loss or dict(type='mmdet.L1Loss', loss_weight=1.0),
-            flip_test=flip_test,
-            rows_per_image=rows_per_image,
-            only_with=only_with,
-        )
+    def __init__(self, *, name: str = 'offset', flip_test: str = 'plain', **options) -> None:
+        super().__init__(name=name, channels=2, flip_test=flip_test, **options)
 
     def target(self, targets: CenterTargets) -> Tensor:
         return targets.centers - targets.cells

@@ -1,6 +1,5 @@
 """Direction in which an object points."""
 
-import torch
 from torch import Tensor
 
 from ...registry import MODELS
@@ -19,9 +18,12 @@ class OrientationBranch(Branch):
     have a ``cam2img``, ``rotations_y`` about the camera's vertical axis. Both (K,), radians.
 
     Args:
-        name, flip_test, rows_per_image: see :class:`Branch`.
+        name, flip_test, only_with: see :class:`Branch`.
+        rows_per_image: see there; it divides the loss of the bins, not that of the angles in them.
         loss_weight: factor of the loss, whose form is fixed.
     """
+
+    default_loss = None
 
     def __init__(
         self,
@@ -30,13 +32,14 @@ class OrientationBranch(Branch):
         loss_weight: float = 1.0,
         flip_test: str = 'average',
         rows_per_image: int | None = None,
+        only_with: str | None = None,
     ) -> None:
         super().__init__(
             name=name,
             channels=8,
-            loss=None,
             flip_test=flip_test,
             rows_per_image=rows_per_image,
+            only_with=only_with,
         )
         self.loss_weight = loss_weight
 
@@ -62,5 +65,6 @@ class OrientationBranch(Branch):
 
         From -pi/2: (pi - a) + pi/2 = 2 pi - (a + pi/2), whose sine has the other sign.
         """
-        signs = torch.tensor([1, 1, -1, 1] * 2)
-        return feature.flip(-1) * signs.to(feature)[:, None, None]
+        mirrored = feature.flip(-1)
+        mirrored[:, 2::4].neg_()  # the sines
+        return mirrored

@@ -7,6 +7,7 @@ from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
+from ...errors import UserInputError
 from ...registry import MODELS
 from ..branches import Peaks
 from ..functional.grid import GridToImage, clip_boxes, image_size
@@ -45,8 +46,9 @@ class CenterNetHead(BaseDenseHead):
         train_cfg: ``neighbours`` (default 0: branches learn at the centre cell only, see
             :func:`~centernet_plugin.models.functional.targets.build_targets`) and ``crowd``:
             ``'object'`` trains crowd regions as objects, as published; ``'ignore'`` (default) lets
-            the background inside them not count; ``'gaussian'`` lets it count as little as around
-            objects, as published for KITTI; ``'background'`` takes no notice of them.
+            the background inside them not count, for centres and joints; ``'gaussian'`` lets it
+            count as little as around objects, as published for KITTI; ``'background'`` takes no
+            notice of them.
         test_cfg: ``topk`` (100 peaks are decoded), ``max_per_img`` (100 of them are kept),
             ``local_maximum_kernel`` (3), ``clip`` (True: boxes end at the image border; the
             published code does not clip), ``score_thr`` (0), ``nms`` (None, as published: peaks
@@ -125,7 +127,8 @@ class CenterNetHead(BaseDenseHead):
         first_time = not self.is_init
         super().init_weights()
         if first_time and not self.init_cfg:
-            self.heads.init_as_published(self.init_rule, self.heatmap_bias)
+            heatmaps = {HEATMAP, *(b.name for b in self.branches if b.is_heatmap)}
+            self.heads.init_as_published(self.init_rule, heatmaps, self.heatmap_bias)
 
     def forward(self, feats: tuple[Tensor, ...], last_only: bool = False) -> tuple[Maps, ...]:
         """Raw maps of every stack.
@@ -293,7 +296,13 @@ class CenterNetHead(BaseDenseHead):
             branch.refine(values[branch.name], peaks)
         fields = dict(scores=scores, labels=labels)
         for branch in self.branches:
-            fields |= branch.decode(values[branch.name], peaks, to_image)
+            found = branch.decode(values[branch.name], peaks, to_image)
+            if twice := fields.keys() & found.keys():
+                raise UserInputError(
+                    f"branch '{branch.name}' of the head gives {sorted(twice)} of the detections, "
+                    'as another branch does; let them be called differently'
+                )
+            fields |= found
         for branch in self.branches:
             branch.adjust(fields, maps, to_image)
 
@@ -326,8 +335,14 @@ def _options(name: str, given: dict | None, **defaults) -> dict:
 
 
 def _join(instances: InstanceData, others: InstanceData | None) -> InstanceData:
-    """All instances, with the fields that both have."""
+    """All instances; what the others do not say is not known of them."""
     if others is None or len(others) == 0:
         return instances
-    keys = sorted(set(instances.keys()) & set(others.keys()))
-    return InstanceData.cat([InstanceData(**{k: x[k] for k in keys}) for x in (instances, others)])
+    both = [name for name in instances.keys() if name in others]  # noqa: SIM118  no dictionary
+    parts = [InstanceData(**{name: x[name] for name in both}) for x in (instances, others)]
+    joined = InstanceData.cat(parts)
+    for name, values in instances.items():
+        if name not in both and isinstance(values, Tensor) and values.is_floating_point():
+            unknown = values.new_full((len(others), *values.shape[1:]), torch.nan)
+            joined[name] = torch.cat([values, unknown])
+    return joined

@@ -1,5 +1,7 @@
 """The layers of a head: two convolutions for every output of every stack."""
 
+from collections.abc import Collection
+
 from torch import Tensor, nn
 
 INIT_RULES = ('res', 'resdcn', 'dla', 'hourglass')
@@ -32,17 +34,18 @@ class OutputLayers(nn.ModuleList):
             for _ in range(num_stacks)
         )
 
-    def init_as_published(self, rule: str, heatmap_bias: float) -> None:
+    def init_as_published(self, rule: str, heatmaps: Collection[str], heatmap_bias: float) -> None:
         """Initialise as one of the published networks.
 
         Args:
             rule: ``'res'`` (last layer of the properties N(0, 0.001)), ``'resdcn'`` (both layers),
                 ``'dla'`` (zero biases) or ``'hourglass'`` (framework defaults).
-            heatmap_bias: initial logit of every cell of a heat-map, also one of joints.
+            heatmaps: names of the outputs that are heat-maps.
+            heatmap_bias: initial logit of their cells.
         """
         for stack in self:
             for name, (first, _, last) in stack.items():
-                if 'heatmap' in name:
+                if name in heatmaps:
                     nn.init.constant_(last.bias, heatmap_bias)
                     continue
                 layers = {'res': [last], 'resdcn': [first, last], 'dla': [first, last]}

@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+from ...errors import UserInputError
 
 
 @dataclass
@@ -16,7 +20,8 @@ class GridToImage:
         stride: input pixels per cell.
         shift: input position (x, y) of the image's origin, the padding. (B, 1, 2)
         scale: input pixels per image pixel, (x, y). (B, 1, 2)
-        camera: projection of metres onto pixels of the image, or None. (B, 3, 4)
+        camera: projection of metres onto pixels of the image, NaN for an image that has none, or
+            None if no image has one. (B, 3, 4)
     """
 
     stride: int
@@ -32,8 +37,8 @@ class GridToImage:
 
         Args:
             metas: of each image; ``border`` (top, bottom, left, right of the image in the input),
-                ``scale_factor`` and ``cam2img`` (of the original image, (3, 4)) count where they
-                are present.
+                ``scale_factor`` and ``cam2img`` (of the original image, see
+                :func:`camera_matrix`) count where they are present.
             stride: input pixels per cell.
             rescale: to the original image's pixels instead of the resized one's.
             like: any tensor of the detections.
@@ -45,8 +50,8 @@ class GridToImage:
             for pairs in (shifts, scales)
         )
         camera = None
-        if all('cam2img' in m for m in metas):
-            camera = torch.stack([torch.as_tensor(m['cam2img']) for m in metas]).to(like)
+        if any('cam2img' in m for m in metas):
+            camera = torch.stack([camera_matrix(m.get('cam2img')) for m in metas]).to(like)
             if not rescale:
                 pixels = [m.get('scale_factor', (1, 1))[:2] for m in metas]
                 pixels = torch.tensor([(float(x), float(y), 1.0) for x, y in pixels])
@@ -63,14 +68,14 @@ class GridToImage:
         shift, scale = self._placement_for(points)
         return (points * scale + shift) / self.stride
 
+    def lengths(self, lengths: Tensor) -> Tensor:
+        """Extents (B, ..., 2) in cells -> pixels."""
+        return lengths * self.stride / self._placement_for(lengths)[1]
+
     def _placement_for(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Shift and scale, of as many dimensions as points (B, ..., 2)."""
         each = (len(points), *[1] * (points.dim() - 2), 2)
         return self.shift.view(each), self.scale.view(each)
-
-    def lengths(self, lengths: Tensor) -> Tensor:
-        """Extents (B, K, 2) in cells -> pixels."""
-        return lengths * self.stride / self.scale
 
     def locate(self, points: Tensor, depths: Tensor) -> Tensor:
         """Where in front of the camera a pixel at a depth lies.
@@ -91,6 +96,27 @@ class GridToImage:
         """Angle between the optical axis and the ray to a pixel, seen from above. (B, K)"""
         p = self.camera[..., None]
         return torch.atan2(points[..., 0] - p[:, 0, 2], p[:, 0, 0].expand_as(points[..., 0]))
+
+
+def camera_matrix(cam2img: Tensor | np.ndarray | list | None) -> Tensor:
+    """Projection of metres onto pixels, homogeneous. (3, 4), float64
+
+    Args:
+        cam2img: intrinsics (3, 3), a projection (3, 4) or the same with a row (0, 0, 0, 1) below
+            (4, 4); None gives NaN.
+
+    Raises:
+        UserInputError: it has another shape.
+    """
+    if cam2img is None:
+        return torch.full((3, 4), torch.nan, dtype=torch.float64)
+    matrix = torch.as_tensor(cam2img, dtype=torch.float64)
+    if tuple(matrix.shape) not in ((3, 3), (3, 4), (4, 4)):
+        raise UserInputError(
+            f'cam2img is {tuple(matrix.shape)}; it projects metres onto pixels, as a matrix of '
+            '(3, 4), (4, 4), or (3, 3) for intrinsics alone'
+        )
+    return F.pad(matrix[:3], (0, 4 - matrix.shape[1]))
 
 
 def image_size(meta: dict, rescale: bool) -> tuple[float, float]:

@@ -24,7 +24,7 @@ class JointTargets:
         radii: gaussian radius of its object, -1 for a joint that is not annotated, not on the map,
             or of an object that is not on the map. (M,)
         shape: (B, J, H, W).
-        max_radius: see :class:`CenterTargets`.
+        max_radius, ignored: see :class:`CenterTargets`.
     """
 
     points: Tensor
@@ -34,6 +34,7 @@ class JointTargets:
     radii: Tensor
     shape: tuple[int, int, int, int]
     max_radius: int | None
+    ignored: tuple[Tensor, Tensor] | None
 
     @property
     def valid(self) -> Tensor:
@@ -43,12 +44,19 @@ class JointTargets:
     @cached_property
     def heatmap(self) -> HeatmapTarget:
         """Gaussians at the joints, on one plane per image and kind."""
+        ignored = None
+        if self.ignored is not None:  # on the planes of all kinds
+            image, boxes = self.ignored
+            kinds = torch.arange(self.shape[1], device=image.device)
+            planes = image[:, None] * self.shape[1] + kinds  # (R, J)
+            ignored = planes.flatten(), boxes[:, None].expand(-1, len(kinds), -1).flatten(0, 1)
         return build_heatmap_target(
             self.image * self.shape[1] + self.joint,
             self.cells,
             self.radii,
             self.shape,
             max_radius=self.max_radius,
+            ignored=ignored,
         )
 
 
@@ -74,6 +82,7 @@ def _joint_targets(targets: CenterTargets, stride: int) -> JointTargets:
         radii=torch.where(valid, targets.radii[:, None], -1).flatten(),
         shape=(images, kinds, *size),
         max_radius=targets.max_radius,
+        ignored=targets.ignored,
     )
 
 
@@ -141,7 +150,22 @@ def snap(
 
 def swap_pairs(values: Tensor, pairs: list[tuple[int, int]], dim: int) -> Tensor:
     """Exchange left and right joints along a dimension."""
-    order = list(range(values.shape[dim]))
+    joints = list(values.unbind(dim))  # no index: to bring one to a device would wait for it
     for a, b in pairs:
-        order[a], order[b] = order[b], order[a]
-    return values.index_select(dim, torch.tensor(order, device=values.device))
+        joints[a], joints[b] = joints[b], joints[a]
+    return torch.stack(joints, dim)
+
+
+def check_flip_pairs(flip_pairs: list[tuple[int, int]], num_joints: int) -> None:
+    """Fails unless these are pairs of different joints, each at most once.
+
+    Raises:
+        ValueError: names them.
+    """
+    if any(not isinstance(pair, (tuple, list)) or len(pair) != 2 for pair in flip_pairs):
+        raise ValueError(f'flip_pairs must be pairs of joints, got {list(flip_pairs)}')
+    flat = [joint for pair in flip_pairs for joint in pair]
+    if len(set(flat)) != len(flat):
+        raise ValueError(f'flip_pairs must name each joint once, got {list(flip_pairs)}')
+    if any(not 0 <= joint < num_joints for joint in flat):
+        raise ValueError(f'flip_pairs {list(flip_pairs)} name a joint that is not in {num_joints}')

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -34,11 +34,13 @@ class CenterTargets:
         centers: exact centre (x, y) of the sample's object. (M, 2)
         sizes: (width, height) of its box within the map. (M, 2)
         weight: weight of each sample, 0 for objects that are not on the map. (M,)
-        objects: object of each sample, an index into ``instances``. (M,), int64
+        objects: object of each sample. (M,), int64
         batch_instances: the annotations of each image, in input pixels.
         object_image: image of each object. (N,), int64
         radii: gaussian radius of each object, -1 for those that are not on the map. (N,)
         max_radius: no radius is larger, or None where they can be looked at.
+        ignored: image and box (x1, y1, x2, y2) of regions where background does not count, or None.
+            (R,), int64, and (R, 4)
     """
 
     heatmap: HeatmapTarget
@@ -52,12 +54,8 @@ class CenterTargets:
     object_image: Tensor
     radii: Tensor
     max_radius: int | None
+    ignored: tuple[Tensor, Tensor] | None = None
     _made: dict = field(default_factory=dict, init=False, repr=False)
-
-    @cached_property
-    def instances(self) -> InstanceData:
-        """The annotations of all images, concatenated. N"""
-        return InstanceData.cat(self.batch_instances)
 
     def field(self, name: str) -> Tensor:
         """A field of the annotations at every sample. (M, ...)
@@ -69,13 +67,15 @@ class CenterTargets:
 
     def object_field(self, name: str) -> Tensor:
         """A field of the annotations of every object; see :meth:`field`. (N, ...)"""
-        if name not in self.instances:
-            raise UserInputError(
-                f"gt_instances have no field '{name}', only {sorted(self.instances.keys())}; name "
-                'it in fields=(...) of the dataset and use LoadAnnotations and PackDetInputs of '
-                'centernet_plugin in the pipeline'
-            )
-        return self.instances[name]
+        for instances in self.batch_instances:
+            if name not in instances:
+                raise UserInputError(
+                    f"gt_instances have no field '{name}', only {sorted(instances.keys())}; name "
+                    'it in fields=(...) of the dataset and use LoadAnnotations and PackDetInputs '
+                    'of centernet_plugin in the pipeline'
+                )
+        parts = [InstanceData(**{name: x[name]}) for x in self.batch_instances]
+        return InstanceData.cat(parts)[name]
 
     def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
         """What ``make`` gave when first asked; several branches and stacks share it."""
@@ -152,12 +152,13 @@ def build_targets(
         limit = int(_whole_radii(largest, min_overlap, rule, whole_sides)) + 1
 
     ignored = [(i, x) for i, x in enumerate(batch_ignored or ()) if x is not None and len(x)]
-    regions = shadows = None
+    regions = on_planes = shadows = None
     if ignored:
         region, region_labels, region_image = _flatten(ignored)
         planes = region_image * num_classes + region_labels
         if ignored_as == 'region':
-            regions = (planes, region / stride)
+            regions = (region_image, region / stride)
+            on_planes = (planes, regions[1])
         else:
             _, _, around, reach = place(region)
             shadows = (planes, around, reach)
@@ -167,7 +168,7 @@ def build_targets(
         radii,
         (num_images, num_classes, *size),
         max_radius=limit,
-        ignored=regions,
+        ignored=on_planes,
         shadows=shadows,
     )
 
@@ -188,6 +189,7 @@ def build_targets(
         object_image=object_image,
         radii=radii,
         max_radius=limit,
+        ignored=regions,
     )
 
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from centernet_plugin.errors import UserInputError
 from centernet_plugin.models import Branch, CenterNetHead
+from centernet_plugin.models.functional.grid import GridToImage
 from centernet_plugin.models.functional.targets import build_targets
 
 NAN = float('nan')
@@ -66,6 +67,75 @@ def test_only_with_leaves_out_objects_that_lack_another_field():
     prediction = torch.zeros(1, 1, 16, 16)
     loss = Weights(only_with='joints').loss(prediction, targets_of([3.0, 7.0], joints=joints))
     assert loss.item() == pytest.approx(6 / (1 + 1e-4))
+
+
+def test_only_with_a_single_number():
+    prediction = torch.zeros(1, 1, 16, 16)
+    targets = targets_of([3.0, 7.0], depths=torch.tensor([NAN, 2.0]))
+    loss = Weights(only_with='depths').loss(prediction, targets)
+    assert loss.item() == pytest.approx(6 / (1 + 1e-4))
+    assert Weights(only_with='weights').loss(prediction, targets_of([])).item() == 0
+
+
+@pytest.mark.parametrize('count', [1, 2, 3, 4])
+def test_a_field_of_another_shape_is_named(count):
+    class Pairs(Weights):
+        def __init__(self):
+            Branch.__init__(self, name='weights', channels=2)
+
+    targets = targets_of([3.0] * count)
+    with pytest.raises(UserInputError, match=rf"'weights' has 2 channels.*\({count}, 1\) for"):
+        Pairs().loss(torch.zeros(1, 2, 16, 16), targets)
+
+
+def test_what_does_not_count_may_be_anything():
+    prediction = torch.full((1, 1, 16, 16), 200.0)  # whose exponential is infinite
+    targets = targets_of([3.0, NAN])
+    x, y = targets.cells[0].tolist()
+    prediction[0, 0, y, x] = 0
+    targets.weight = torch.tensor([1.0, 0.0])
+    for unknown in (3.0, NAN):
+        targets.batch_instances[0].weights[1] = unknown
+        maps = prediction.clone().requires_grad_()
+        loss = Weights().loss(maps, targets)
+        loss.backward()
+        assert loss.item() == pytest.approx(2 / (1 + 1e-4)) and maps.grad.isfinite().all()
+    targets.weight = torch.ones(2)
+    maps = prediction.clone().requires_grad_()
+    Weights().loss(maps, targets).backward()
+    assert maps.grad.isfinite().all(), 'its value is not known'
+
+
+@pytest.mark.parametrize('which', [0, 1])
+def test_a_field_that_one_image_lacks_is_named(which):
+    images = [
+        InstanceData(bboxes=torch.ones(1, 4), labels=torch.zeros(1).long(), weights=torch.ones(1))
+        for _ in range(2)
+    ]
+    del images[which].weights
+    targets = build_targets(images, 1, (16, 16))
+    with pytest.raises(UserInputError, match="no field 'weights'"):
+        Weights().target(targets)
+    # Another one is nobody's business.
+    assert targets.field('labels').tolist() == [0, 0]
+
+
+def test_two_branches_must_not_give_the_same():
+    head = CenterNetHead(num_classes=1, in_channels=1)
+    head.branches.extend([Weights(), Weights()])
+    head.branches[-1].name = 'others'
+    maps = {name: torch.zeros(1, 2, 4, 4) for name in ('size', 'offset', 'weights', 'others')}
+    maps['heatmap'] = torch.zeros(1, 1, 4, 4)
+    with pytest.raises(UserInputError, match=r"'others' of the head gives \['weights'\]"):
+        head.predict_by_feat((maps,), [dict(img_shape=(16, 16))])
+
+
+def test_lengths_know_the_scale_of_their_image():
+    metas = [dict(scale_factor=(1.0, 1.0)), dict(scale_factor=(2.0, 4.0))]
+    to_image = GridToImage.from_metas(metas, 4, True, torch.zeros(1))
+    found = to_image.lengths(torch.ones(2, 2, 3, 2))
+    assert (found[0] == 4).all()
+    assert (found[1] == torch.tensor([2.0, 1.0])).all()
 
 
 def test_a_field_that_is_missing_is_named():

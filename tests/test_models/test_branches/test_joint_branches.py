@@ -204,11 +204,47 @@ def test_snapping_needs_joints_and_boxes():
         branches=[dict(type='centernet_plugin.JointHeatmapBranch', num_joints=3)],
     )
     maps = dict(heatmap=torch.zeros(1, 1, 8, 8), joint_heatmap=torch.zeros(1, 3, 8, 8))
-    with pytest.raises(ValueError, match="needs 'keypoints'.*JointsBranch"):
+    with pytest.raises(UserInputError, match="needs 'keypoints'.*JointsBranch"):
         head.predict_by_feat((maps,), [dict(img_shape=(32, 32))])
 
 
-@pytest.mark.parametrize('pairs', [[(0, 0)], [(0, 1), (1, 2)], [(0, 3)], [(0, 1, 2)], [(-1, 0)]])
+def test_an_offset_that_is_not_there_is_named():
+    maps = perfect_maps(JOINTS, BOX)
+    metas = [dict(img_shape=(64, 64))]
+    head = make_head()
+    exact = head.predict_by_feat((maps,), metas)[0].keypoints[0]
+    maps['moved'] = maps.pop('joint_offset')
+    head.branches[4].name = 'moved'
+    with pytest.raises(UserInputError, match="offset='joint_offset'.*offset=None"):
+        head.predict_by_feat((maps,), metas)
+    head.branches[3].offset = None
+    coarse = head.predict_by_feat((maps,), metas)[0].keypoints[0]
+    assert torch.equal(coarse, (exact / 4).floor() * 4 + 2)
+
+
+def test_background_of_joints_does_not_count_in_a_crowd():
+    person = InstanceData(
+        bboxes=BOX[None], labels=torch.zeros(1, dtype=torch.int64), keypoints=JOINTS[None]
+    )
+    crowd = InstanceData(
+        bboxes=torch.tensor([[40.0, 0, 64, 16]]), labels=torch.zeros(1, dtype=torch.int64)
+    )
+    none = InstanceData(bboxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.int64))
+    images, crowds = [person, person], [none, crowd]
+    targets = build_targets(images, 1, (16, 16), batch_ignored=crowds)
+    ignore = joint_targets(targets, 4).heatmap.dense_ignore()
+    assert ignore[0].sum() == 0 and ignore[1].sum() == 3 * 6 * 4
+    assert (ignore[1, :, :4, 10:] == 1).all()
+    maps = torch.full((2, 3, 16, 16), -5.0)
+    maps[1, 2, 1, 12] = 5  # somebody in the crowd
+    branch = JointHeatmapBranch(num_joints=3)
+    plain = branch.loss(maps, build_targets(images, 1, (16, 16)))
+    assert branch.loss(maps, targets) < plain - 0.1
+
+
+@pytest.mark.parametrize(
+    'pairs', [[(0, 0)], [(0, 1), (1, 2)], [(0, 3)], [(0, 1, 2)], [(-1, 0)], [1, 2]]
+)
 def test_wrong_pairs_are_named(pairs):
     with pytest.raises(ValueError, match='flip_pairs'):
         JointsBranch(num_joints=3, flip_pairs=pairs)

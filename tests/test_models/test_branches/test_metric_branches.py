@@ -7,8 +7,10 @@ import pytest
 import torch
 from mmengine.structures import InstanceData
 
-from centernet_plugin.models import CenterNetHead, DepthBranch, OrientationBranch
-from centernet_plugin.models.functional.grid import GridToImage
+from centernet_plugin.errors import UserInputError
+from centernet_plugin.models import CenterNetHead, DepthBranch, OrientationBranch, SizeBranch
+from centernet_plugin.models.branches import Peaks
+from centernet_plugin.models.functional.grid import GridToImage, camera_matrix
 from centernet_plugin.models.functional.multi_bin import CENTERS, decode_multi_bin, wrap
 from centernet_plugin.models.functional.targets import build_targets
 
@@ -94,15 +96,40 @@ def test_without_a_camera_there_is_no_place_in_space():
     head = CenterNetHead(num_classes=1, in_channels=1, branches=branches)
     channels = dict(heatmap=1, size=2, depth=1, dimension=3, orientation=8)
     maps = {name: torch.zeros(2, c, 8, 8) for name, c in channels.items()}
-    with_camera = dict(img_shape=(32, 32), cam2img=P2)
-    for metas, located in (
-        ([with_camera] * 2, True),
-        ([with_camera, dict(img_shape=(32, 32))], False),
-    ):
-        for result in head.predict_by_feat((maps,), metas):
-            assert {'depths', 'dimensions', 'alphas', 'bboxes'} <= set(result.keys())
-            assert ('locations' in result) == ('rotations_y' in result) == located
-            assert result.dimensions.shape == (64, 3) and result.depths.shape == (64,)
+    with_camera, without = dict(img_shape=(32, 32), cam2img=P2), dict(img_shape=(32, 32))
+    (alone, _), (beside, lost), plain = (
+        head.predict_by_feat((maps,), metas)
+        for metas in ([with_camera] * 2, [with_camera, without], [without] * 2)
+    )
+    for result in (alone, beside, lost, *plain):
+        assert {'depths', 'dimensions', 'alphas', 'bboxes'} <= set(result.keys())
+        assert result.dimensions.shape == (64, 3) and result.depths.shape == (64,)
+    for name in ('locations', 'rotations_y'):
+        assert torch.equal(alone[name], beside[name]) and alone[name].isfinite().all()
+        assert lost[name].isnan().all()
+        assert not any(name in result for result in plain)
+
+
+def test_matrices_of_cameras():
+    full = torch.from_numpy(P2)
+    assert torch.equal(camera_matrix(P2), full)
+    assert torch.equal(camera_matrix(torch.cat([full, torch.eye(4)[3:]])), full)
+    assert camera_matrix(P2[:, :3].tolist())[:, 3].tolist() == [0, 0, 0]
+    assert camera_matrix(None).isnan().all()
+    with pytest.raises(UserInputError, match=r'cam2img is \(4, 3\)'):
+        camera_matrix(P2.T)
+    for camera in (P2, np.vstack([P2, [0, 0, 0, 1]])):
+        meta = dict(cam2img=camera, scale_factor=(0.5, 0.25))
+        found = GridToImage.from_metas([meta], 4, False, torch.zeros(1, dtype=torch.float64))
+        assert torch.equal(found.camera[0], full * torch.tensor([[0.5], [0.25], [1.0]]))
+
+
+def test_sizes_sent_through_the_transform_of_points_are_no_less_than_nothing():
+    branch = SizeBranch(as_point=True)
+    peaks = Peaks(None, None, torch.zeros(1, 1, 2).long(), torch.full((1, 1, 2), 5.0))
+    to_image = GridToImage.from_metas([dict(border=(9, 60, 0, 60))], 4, False, torch.zeros(1))
+    boxes = branch.decode(torch.ones(1, 1, 2), peaks, to_image)['bboxes'][0, 0]
+    assert boxes.tolist() == [18, 11, 22, 11]
 
 
 def test_shadows_are_no_peaks_and_objects_lie_over_them():

@@ -1,5 +1,3 @@
-from copy import deepcopy
-
 import numpy as np
 import pytest
 import torch
@@ -283,12 +281,22 @@ def test_published_initialisation(rule):
 
 
 def test_every_heatmap_begins_rare():
-    head = make_head()
-    head.heads[0]['joint_heatmap'] = deepcopy(head.heads[0]['size'])  # of a branch to come
-    head._is_init = False
-    head.init_weights()
-    assert (head.heads[0]['joint_heatmap'][2].bias == -2.19).all()
-    assert (head.heads[0]['size'][2].bias != -2.19).all()
+    joints = dict(type='centernet_plugin.JointHeatmapBranch', num_joints=2, name='hm_hp')
+    head = make_head(branches=[dict(type='centernet_plugin.SizeBranch'), joints])
+    for name, rare in (('heatmap', True), ('hm_hp', True), ('size', False)):
+        assert (head.heads[0][name][2].bias == -2.19).all() == rare
+
+
+def test_what_crowds_do_not_say_is_not_known():
+    def instances(count, **fields):
+        boxes, labels = torch.ones(count, 4), torch.zeros(count, dtype=torch.int64)
+        return InstanceData(bboxes=boxes, labels=labels, **fields)
+
+    head = make_head(train_cfg=dict(crowd='object'))
+    images = [instances(2, ages=torch.ones(2)), instances(1, ages=torch.ones(1))]
+    targets = head.get_targets((8, 8), images, [instances(1), instances(0)])
+    ages = targets.object_field('ages')
+    assert ages[[0, 1, 3]].tolist() == [1, 1, 1] and ages[2].isnan()
 
 
 def test_wrong_options_are_named():
