@@ -7,6 +7,7 @@ import os.path as osp
 import pickle
 import re
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -120,7 +121,7 @@ def add_hook(cfg: Config, kind: str) -> None:
 
 def build_runner(cfg: Config) -> Runner:
     """The runner of ``cfg``; its distributed processes also run without a GPU."""
-    if cfg.launcher == 'pytorch' and not torch.cuda.is_available():
+    if cfg.launcher in ('pytorch', 'slurm') and not torch.cuda.is_available():
         _use_cpu_processes(cfg)
     if 'runner_type' in cfg:
         from mmdet.registry import RUNNERS
@@ -239,6 +240,8 @@ def _message(error: BaseException) -> str:
 def _use_cpu_processes(cfg: Config) -> None:
     """Joins the processes by gloo; mmengine on its own asks for a CUDA device here."""
     if not torch.distributed.is_initialized():
+        if cfg.launcher == 'slurm':
+            _name_slurm_tasks(cfg)
         torch.distributed.init_process_group('gloo')
     wrapper = dict(
         type='MMDistributedDataParallel',
@@ -247,3 +250,22 @@ def _use_cpu_processes(cfg: Config) -> None:
     )
     wrapper.update(cfg.get('model_wrapper_cfg') or {})
     cfg.model_wrapper_cfg = dict(wrapper, device_ids=None)
+
+
+def _name_slurm_tasks(cfg: Config) -> None:
+    """Tells torch what slurm calls the processes; the first node's name is where they meet."""
+    try:
+        names = dict(RANK='SLURM_PROCID', WORLD_SIZE='SLURM_NTASKS', LOCAL_RANK='SLURM_LOCALID')
+        os.environ.update({ours: os.environ[theirs] for ours, theirs in names.items()})
+        nodes = os.environ['SLURM_NODELIST']
+    except KeyError as error:
+        raise UserInputError(
+            f'--launcher slurm, but {error} is not set: start it by srun, as '
+            'tools/slurm_train.sh does'
+        ) from error
+    first = subprocess.run(
+        ['scontrol', 'show', 'hostname', nodes], capture_output=True, text=True, check=True
+    ).stdout.split()[0]
+    port = (cfg.get('env_cfg') or {}).get('dist_cfg', {}).get('port', 29500)
+    os.environ.setdefault('MASTER_ADDR', first)
+    os.environ.setdefault('MASTER_PORT', str(port))

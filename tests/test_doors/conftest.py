@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -208,3 +209,9 @@ def environment() -> dict[str, str]:
     env = {name: value for name, value in os.environ.items() if name != 'PYTHONPATH'}
     threads = dict(OMP_NUM_THREADS='1', MKL_NUM_THREADS='1')
     return {**env, **threads, 'CUDA_VISIBLE_DEVICES': '-1', 'MPLBACKEND': 'Agg'}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]

@@ -4,7 +4,6 @@ import os
 import pickle
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,7 +11,7 @@ import time
 import pytest
 import torch
 
-from .conftest import ROOT, environment, output
+from .conftest import ROOT, environment, free_port, output
 
 pytestmark = pytest.mark.door
 TRAIN, TEST = ROOT / 'tools' / 'train.py', ROOT / 'tools' / 'test.py'
@@ -122,12 +121,6 @@ def test_checkout_that_is_not_installed(config, tmp_path):
     command = [sys.executable, '-c', probe]
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.stdout.strip() == 'None', 'the package was hidden'
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
 
 
 def sentence(result) -> str:

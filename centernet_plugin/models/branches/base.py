@@ -131,17 +131,17 @@ class Branch(nn.Module, metaclass=ABCMeta):
         weight = _known_weight(target, weight)
         # What does not count may be anything: activated it could be infinite, and its gradient NaN.
         values = self.activate(torch.where(weight > 0, raw, 0))
-        return self.average_loss(values, target, weight, len(prediction))
+        return self.average_loss(values, target, weight, targets)
 
     def average_loss(
-        self, values: Tensor, target: Tensor, weight: Tensor, num_images: int
+        self, values: Tensor, target: Tensor, weight: Tensor, targets: CenterTargets
     ) -> Tensor:
         """Weighted average of ``loss_module`` over samples and channels.
 
         Args:
             values, target: NaN targets have no weight. (M, D)
             weight: (M,) or (M, D).
-            num_images: B.
+            targets: of the batch.
 
         Returns:
             Scalar, float32.
@@ -151,13 +151,13 @@ class Branch(nn.Module, metaclass=ABCMeta):
         # Not the weighted mean of mmdet's losses: they ask the device for any positive weight.
         loss = self.loss_module(values, target, reduction_override='none')
         total = (loss * (weight if loss.dim() == 2 else weight.amin(1))).sum()
-        return total / self.divisor(weight, num_images)
+        return total / self.divisor(weight, targets)
 
-    def divisor(self, weight: Tensor, num_images: int) -> Tensor | int:
+    def divisor(self, weight: Tensor, targets: CenterTargets) -> Tensor | int:
         """What the sum of losses with weights (M, D) is divided by."""
         if self.rows_per_image is not None:
-            return max(self.rows_per_image * num_images * weight.shape[1], 1)
-        return weight.sum() + 1e-4
+            return max(self.rows_per_image * targets.num_images * weight.shape[1], 1)
+        return targets.normalizer(weight.sum(), lambda count: count + 1e-4)
 
     def refine(self, values: Tensor, peaks: Peaks) -> None:  # noqa: B027  optional
         """Improve ``peaks.centers`` in place, before any branch decodes. Most have nothing to do.

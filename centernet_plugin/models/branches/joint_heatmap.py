@@ -68,7 +68,9 @@ class JointHeatmapBranch(Branch):
 
     def loss(self, prediction: Tensor, targets: CenterTargets) -> Tensor:
         check_num_joints(targets.object_field('keypoints'), self)
-        return self.loss_module(prediction, joint_targets(targets, self.stride).heatmap)
+        return targets.heatmap_loss(
+            self.loss_module, prediction, joint_targets(targets, self.stride).heatmap
+        )
 
     def decode(self, values: Tensor, peaks: Peaks, to_image: GridToImage) -> dict[str, Tensor]:
         return {}

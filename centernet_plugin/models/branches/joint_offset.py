@@ -40,7 +40,7 @@ class JointOffsetBranch(Branch):
         x, y = joints.cells.unbind(1)
         values = prediction.float()[joints.image, :, y, x]  # (M, 2)
         target = joints.points - joints.cells
-        return self.average_loss(values, target, joints.valid.float(), len(prediction))
+        return self.average_loss(values, target, joints.valid.float(), targets)
 
     def decode(self, values: Tensor, peaks: Peaks, to_image: GridToImage) -> dict[str, Tensor]:
         return {}

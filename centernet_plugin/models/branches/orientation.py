@@ -49,8 +49,9 @@ class OrientationBranch(Branch):
     def loss(self, prediction: Tensor, targets: CenterTargets) -> Tensor:
         values = targets.gather(prediction.float())  # (M, 8)
         angles, weight = self.target(targets)[:, 0], self.weight(targets)
-        rows = self.divisor((weight * ~angles.isnan())[:, None], len(prediction))
-        return self.loss_weight * multi_bin_loss(values, wrap(angles), weight, rows)
+        rows = self.divisor((weight * ~angles.isnan())[:, None], targets)
+        loss = multi_bin_loss(values, wrap(angles), weight, rows, targets.normalizer)
+        return self.loss_weight * loss
 
     def decode(self, values: Tensor, peaks: Peaks, to_image: GridToImage) -> dict[str, Tensor]:
         alphas = decode_multi_bin(values)

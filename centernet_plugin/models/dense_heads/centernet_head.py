@@ -44,7 +44,9 @@ class CenterNetHead(BaseDenseHead):
         init_rule: which published network's initialisation: ``'res'``, ``'resdcn'``, ``'dla'`` or
             ``'hourglass'``.
         train_cfg: ``neighbours`` (default 0: branches learn at the centre cell only, see
-            :func:`~centernet_plugin.models.functional.targets.build_targets`) and ``crowd``:
+            :func:`~centernet_plugin.models.functional.targets.build_targets`), ``sync_num_pos``
+            (default False: several processes each divide their losses by the objects of their own
+            images, as published; True: as one process with all images would) and ``crowd``:
             ``'object'`` trains crowd regions as objects, as published; ``'ignore'`` (default) lets
             the background inside them not count, for centres and joints; ``'gaussian'`` lets it
             count as little as around objects, as published for KITTI; ``'background'`` takes no
@@ -86,7 +88,9 @@ class CenterNetHead(BaseDenseHead):
         self.heatmap_bias, self.init_rule = heatmap_bias, init_rule
         if init_rule not in INIT_RULES:
             raise ValueError(f'unknown init_rule {init_rule!r}, choose one of {INIT_RULES}')
-        self.train_cfg = _options('train_cfg', train_cfg, neighbours=0, crowd='ignore')
+        self.train_cfg = _options(
+            'train_cfg', train_cfg, neighbours=0, crowd='ignore', sync_num_pos=False
+        )
         self.test_cfg = _options(
             'test_cfg',
             test_cfg,
@@ -185,6 +189,7 @@ class CenterNetHead(BaseDenseHead):
             neighbours=self.train_cfg['neighbours'],
             batch_ignored=ignored if crowd in ('ignore', 'gaussian') else None,
             ignored_as='region' if crowd == 'ignore' else 'gaussian',
+            sync_num_pos=self.train_cfg['sync_num_pos'],
         )
 
     def loss_by_feat(
@@ -209,7 +214,7 @@ class CenterNetHead(BaseDenseHead):
         targets = self.get_targets(size, batch_gt_instances, batch_gt_instances_ignore)
         losses: dict[str, list[Tensor]] = {}
         for maps in stacks:
-            heatmap = self.loss_heatmap(maps[HEATMAP], targets.heatmap)
+            heatmap = targets.heatmap_loss(self.loss_heatmap, maps[HEATMAP], targets.heatmap)
             losses.setdefault(f'loss_{HEATMAP}', []).append(heatmap)
             for branch in self.branches:
                 loss = branch.loss(maps[branch.name], targets)

@@ -26,6 +26,7 @@ def focal_loss_and_gradient(
     clamp: float | None = 1e-4,
     with_gradient: bool = True,
     compile: bool = False,
+    avg_factor: Tensor | None = None,
 ) -> tuple[Tensor, Tensor | None]:
     """The loss, and its gradient computed along with it, without a device sync.
 
@@ -34,7 +35,7 @@ def focal_loss_and_gradient(
     right, then the N peaks. Beside the logits and the gradient no map is ever whole.
 
     Args:
-        logits, target, alpha, beta, clamp: see
+        logits, target, alpha, beta, clamp, avg_factor: see
             :func:`~centernet_plugin.models.losses.heatmap_focal_loss`.
         with_gradient: whether the gradient is wanted.
         compile: let ``torch.compile`` make one kernel of what is done to every cell.
@@ -44,7 +45,8 @@ def focal_loss_and_gradient(
         Gradient, in the layout of the logits; None if not wanted. (B, C, H, W), dtype of the loss
     """
     dtype = torch.promote_types(logits.dtype, torch.float32)  # half precision overflows in squares
-    scale = 1 / target.counts.sum().clamp(min=1).to(dtype)
+    total = target.counts.sum().clamp(min=1) if avg_factor is None else avg_factor
+    scale = 1 / total.to(dtype)
     if not logits.is_contiguous(memory_format=torch.channels_last):
         logits = logits.contiguous()
     everywhere = len(target.planes) == logits.shape[0] * logits.shape[1]

@@ -8,6 +8,7 @@ Legend: M samples.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -29,14 +30,21 @@ def inside_bins(angles: Tensor) -> Tensor:
     return torch.stack([first, second], dim=1)
 
 
-def multi_bin_loss(values: Tensor, angles: Tensor, weight: Tensor, rows: Tensor | int) -> Tensor:
+def multi_bin_loss(
+    values: Tensor,
+    angles: Tensor,
+    weight: Tensor,
+    rows: Tensor | int,
+    normalizer: Callable[[Tensor, Callable[[Tensor], Tensor]], Tensor],
+) -> Tensor:
     """Cross-entropy of the bins, and smooth L1 of sine and cosine in the bins that hold the angle.
 
     Args:
         values: (M, 8).
         angles: in [-pi, pi]; NaN has no weight. (M,)
         weight: (M,).
-        rows: what the cross-entropies are divided by. The smooth L1 is averaged over the samples in
+        rows: what the cross-entropies are divided by.
+        normalizer: :meth:`CenterTargets.normalizer`; the smooth L1 is averaged over the samples in
             each bin, as published.
 
     Returns:
@@ -54,7 +62,8 @@ def multi_bin_loss(values: Tensor, angles: Tensor, weight: Tensor, rows: Tensor 
         distance = F.smooth_l1_loss(direction, target, reduction='none').sum(1)  # (M,)
         within = weight * inside[:, i]
         loss = loss + (entropy * weight).sum() / rows
-        loss = loss + (distance * within).sum() / within.sum().clamp(min=1)
+        inside_bin = normalizer(within.sum(), lambda count: count.clamp(min=1))
+        loss = loss + (distance * within).sum() / inside_bin
     return loss
 
 

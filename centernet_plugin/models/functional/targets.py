@@ -6,9 +6,10 @@ from functools import partial
 from typing import TypeVar
 
 import torch
+import torch.distributed as dist
 from mmdet.structures.bbox import get_box_tensor
 from mmengine.structures import InstanceData
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...errors import UserInputError
 from .device import immediate
@@ -41,6 +42,7 @@ class CenterTargets:
         max_radius: no radius is larger, or None where they can be looked at.
         ignored: image and box (x1, y1, x2, y2) of regions where background does not count, or None.
             (R,), int64, and (R, 4)
+        sync_num_pos: whether losses are divided by what all processes count.
     """
 
     heatmap: HeatmapTarget
@@ -55,7 +57,13 @@ class CenterTargets:
     radii: Tensor
     max_radius: int | None
     ignored: tuple[Tensor, Tensor] | None = None
+    sync_num_pos: bool = False
     _made: dict = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def num_images(self) -> int:
+        """B."""
+        return len(self.batch_instances)
 
     def field(self, name: str) -> Tensor:
         """A field of the annotations at every sample. (M, ...)
@@ -76,6 +84,29 @@ class CenterTargets:
                 )
         parts = [InstanceData(**{name: x[name]}) for x in self.batch_instances]
         return InstanceData.cat(parts)[name]
+
+    def normalizer(self, count: Tensor, guard: Callable[[Tensor], Tensor]) -> Tensor:
+        """What a sum over this batch is divided by.
+
+        With ``sync_num_pos`` it is such that the mean of the quotients of all processes, which is
+        what their gradients are averaged to, is the quotient of one process with all batches.
+
+        Args:
+            count: what is counted in this batch, such as objects.
+            guard: keeps a count from being 0.
+        """
+        if not (self.sync_num_pos and dist.is_available() and dist.is_initialized()):
+            return guard(count)
+        total = count.detach().clone()
+        dist.all_reduce(total)
+        return guard(total) / dist.get_world_size()
+
+    def heatmap_loss(self, loss: nn.Module, logits: Tensor, target: HeatmapTarget) -> Tensor:
+        """Loss of a heat-map of this batch, divided by :meth:`normalizer` of its peaks."""
+        if not self.sync_num_pos:  # the loss's own, so that it may be anybody's
+            return loss(logits, target)
+        peaks = self.normalizer(target.counts.sum(), lambda count: count.clamp(min=1))
+        return loss(logits, target, avg_factor=peaks)
 
     def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
         """What ``make`` gave when first asked; several branches and stacks share it."""
@@ -120,6 +151,7 @@ def build_targets(
     neighbours: int = 0,
     batch_ignored: list[InstanceData | None] | None = None,
     ignored_as: str = 'region',
+    sync_num_pos: bool = False,
 ) -> CenterTargets:
     """Targets of a batch in one pass over all its objects, without a device sync.
 
@@ -136,6 +168,7 @@ def build_targets(
         batch_ignored: regions (crowds) where background of their class does not count.
         ignored_as: what of these does not count: their ``'region'``, or as much as of an object,
             its ``'gaussian'``.
+        sync_num_pos: see :class:`CenterTargets`.
 
     Returns:
         The targets; all tensors may have zero samples.
@@ -190,6 +223,7 @@ def build_targets(
         radii=radii,
         max_radius=limit,
         ignored=regions,
+        sync_num_pos=sync_num_pos,
     )
 
 

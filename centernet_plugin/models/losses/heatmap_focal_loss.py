@@ -18,6 +18,7 @@ def heatmap_focal_loss(
     beta: float = 4.0,
     clamp: float | None = 1e-4,
     compile: bool = False,
+    avg_factor: Tensor | None = None,
 ) -> Tensor:
     """Sum over peak and background cells, divided by the number of peak cells.
 
@@ -30,6 +31,7 @@ def heatmap_focal_loss(
         clamp: limits the probability to [clamp, 1 - clamp], with zero gradient beyond, as the
             published models were trained. None works on the logits alone: no dead gradient.
         compile: let ``torch.compile`` fuse the pass over all cells; needs a C++ compiler on CPU.
+        avg_factor: scalar to divide by in the place of the number of peak cells.
 
     Returns:
         Scalar, float32 (float64 for float64 logits). Without any peak the background sum is not
@@ -41,14 +43,16 @@ def heatmap_focal_loss(
     if tuple(logits.shape) != tuple(target.shape):
         raise ValueError(f'logits {tuple(logits.shape)} for a target of {tuple(target.shape)}')
     tensors = (target.planes, target.values, target.peaks, target.counts, target.ignore)
-    return _FocalLoss.apply(logits, *tensors, alpha, beta, clamp, compile)
+    return _FocalLoss.apply(logits, *tensors, alpha, beta, clamp, compile, avg_factor)
 
 
 class _FocalLoss(torch.autograd.Function):
     """Autograd would keep five maps alive until the backward pass, and go over them again."""
 
     @staticmethod
-    def forward(ctx, logits, planes, values, peaks, counts, ignore, alpha, beta, clamp, compile):
+    def forward(
+        ctx, logits, planes, values, peaks, counts, ignore, alpha, beta, clamp, compile, avg
+    ):
         loss, gradient = focal_loss_and_gradient(
             logits,
             HeatmapTarget(tuple(logits.shape), planes, values, peaks, counts, ignore),
@@ -57,6 +61,7 @@ class _FocalLoss(torch.autograd.Function):
             clamp=clamp,
             with_gradient=ctx.needs_input_grad[0],
             compile=compile,
+            avg_factor=avg,
         )
         ctx.save_for_backward(gradient)
         ctx.dtype = logits.dtype
@@ -69,7 +74,7 @@ class _FocalLoss(torch.autograd.Function):
         # The sum of all losses hands 1 down, and to multiply costs a pass over the map.
         if not (immediate(grad_output) and grad_output == 1):
             gradient = gradient * grad_output
-        return gradient.to(ctx.dtype), *[None] * 9
+        return gradient.to(ctx.dtype), *[None] * 10
 
 
 @MODELS.register_module()
@@ -98,7 +103,9 @@ class HeatmapFocalLoss(nn.Module):
         self.loss_weight = loss_weight
         self.fused = compile
 
-    def forward(self, logits: Tensor, target: HeatmapTarget) -> Tensor:
+    def forward(
+        self, logits: Tensor, target: HeatmapTarget, avg_factor: Tensor | None = None
+    ) -> Tensor:
         """See :func:`heatmap_focal_loss`."""
         loss = heatmap_focal_loss(
             logits,
@@ -107,5 +114,6 @@ class HeatmapFocalLoss(nn.Module):
             beta=self.beta,
             clamp=self.clamp,
             compile=self.fused,
+            avg_factor=avg_factor,
         )
         return self.loss_weight * loss

@@ -55,10 +55,11 @@ def test_gradients_are_finite_where_nothing_is_known(kind):
 
 
 def test_rows_per_image_replace_the_number_of_samples():
-    prediction = torch.zeros(3, 1, 16, 16)
-    loss = Weights(rows_per_image=50).loss(prediction, targets_of([3.0, NAN, 7.0]))
+    prediction, branch = torch.zeros(3, 1, 16, 16), Weights(rows_per_image=50)
+    images = targets_of([3.0, NAN, 7.0]).batch_instances + targets_of([]).batch_instances * 2
+    loss = branch.loss(prediction, build_targets(images, 1, (16, 16)))
     assert loss.item() == pytest.approx(8 / (3 * 50))
-    assert Weights(rows_per_image=50).loss(prediction[:0], targets_of([])).item() == 0
+    assert branch.loss(prediction[:1], targets_of([])).item() == 0
 
 
 def test_only_with_leaves_out_objects_that_lack_another_field():

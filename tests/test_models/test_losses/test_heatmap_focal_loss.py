@@ -78,9 +78,22 @@ def test_module_hands_its_options_on_and_weighs(monkeypatch):
 
     monkeypatch.setattr(module, 'focal_loss_and_gradient', note)
     loss = HeatmapFocalLoss(alpha=1.5, beta=3.0, clamp=None, compile=True, loss_weight=0.5)
+    options = dict(alpha=1.5, beta=3.0, clamp=None, compile=True, with_gradient=False)
     value = loss(torch.ones(1, 1, 2, 2), dense(torch.zeros(1, 1, 2, 2)))
     assert value == 2
-    assert seen == dict(alpha=1.5, beta=3.0, clamp=None, compile=True, with_gradient=False)
+    assert seen == dict(options, avg_factor=None)
+    loss(torch.ones(1, 1, 2, 2), dense(torch.zeros(1, 1, 2, 2)), avg_factor=5)
+    assert seen == dict(options, avg_factor=5)
+
+
+def test_divided_by_another_number():
+    logits, target = torch.randn(1, 2, 8, 8, requires_grad=True), torch.zeros(1, 2, 8, 8)
+    target[0, 0, 3, 3] = target[0, 1, 5, 5] = 1
+    plain = heatmap_focal_loss(logits, dense(target))
+    (gradient,) = torch.autograd.grad(plain, logits)
+    other = heatmap_focal_loss(logits, dense(target), avg_factor=torch.tensor(0.5))
+    torch.testing.assert_close(other, 4 * plain)
+    torch.testing.assert_close(torch.autograd.grad(other, logits)[0], 4 * gradient)
 
 
 def test_gradient_takes_what_comes_down():
