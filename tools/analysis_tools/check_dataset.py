@@ -173,7 +173,7 @@ def draw_sample(
         sample.ignored & (not options.crowds_are_objects),
         heatmap=targets.heatmap.dense()[0].numpy(),
         cells=targets.cells[centers].numpy(),
-        cell_labels=targets.instances.labels[targets.objects[centers]].numpy(),
+        cell_labels=targets.field('labels')[centers].numpy(),
         ignore=None if ignore is None else ignore[0].numpy(),
         class_names=classes,
         stride=options.stride,
