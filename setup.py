@@ -15,6 +15,7 @@ MIM_ITEMS = ('configs', 'tools', 'model-index.yml')
 ONEDL = ['onedl-mmengine==0.10.12', 'onedl-mmcv==2.3.6', 'onedl-mmdetection==3.5.1']
 OPENMMLAB = ['mmengine==0.10.7', 'mmcv-lite==2.1.0', 'mmdet==3.3.0']
 TEST = ['pytest>=8', 'pytest-xdist>=3', 'hypothesis>=6']
+DOCS = ['mkdocs>=1.6,<2', 'mkdocstrings-python>=2', 'pygments>=2', 'ruff']
 
 
 def read_version() -> str:
@@ -81,6 +82,7 @@ if __name__ == '__main__':
             'onedl': ONEDL,
             'openmmlab': OPENMMLAB,
             'test': TEST,
+            'docs': DOCS,
             'dev': [*TEST, 'ruff'],
         },
         cmdclass={'build_py': BuildWithMim},

@@ -2,9 +2,11 @@
 
     python tools/setup_env.py onedl .venv
     python tools/setup_env.py openmmlab .venv-openmmlab
+    python tools/setup_env.py docs .venv-docs
 
 Needs nothing but Python, its ``venv`` module and pip: no compiler, no GPU, no libGL. What is
-installed is the complete list in ``constraints/FAMILY.txt``. Environment variables:
+installed is the complete list in ``constraints/FAMILY.txt``; ``docs`` is that list alone, without
+torch, the package or anything of the calling interpreter. Environment variables:
 
     TORCH   another requirement for torch (``torch==2.9.1``, a wheel's path); without it, a torch
             that the calling interpreter already has is used, else the version in the constraints.
@@ -26,6 +28,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FAMILIES = ('onedl', 'openmmlab')
+DOCS = 'docs'
 STAMP = 'centernet_plugin.stamp'
 SUPPORTED = ((3, 10), (3, 13))
 # opencv-python and opencv-python-headless own the same folder `cv2`; only the second one works
@@ -36,7 +39,11 @@ HEADLESS = 'opencv-python-headless'
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('family', choices=FAMILIES, help='which OpenMMLab packages to install')
+    parser.add_argument(
+        'family',
+        choices=(*FAMILIES, DOCS),
+        help='which OpenMMLab packages to install, or those that build the documentation',
+    )
     parser.add_argument('directory', type=Path, help='where the environment is, or goes')
     args = parser.parse_args()
 
@@ -50,8 +57,9 @@ def main() -> int:
 
     directory = args.directory.absolute()
     constraints = ROOT / 'constraints' / f'{args.family}.txt'
-    torch = os.environ.get('TORCH', '').strip()
-    inherit = not torch and importlib.util.find_spec('torch') is not None
+    with_torch = args.family != DOCS
+    torch = os.environ.get('TORCH', '').strip() if with_torch else ''
+    inherit = with_torch and not torch and importlib.util.find_spec('torch') is not None
     key = fingerprint(constraints, torch, inherit)
     stamp = directory / STAMP
     found = stamp.read_text() if stamp.is_file() else ''
@@ -63,7 +71,10 @@ def main() -> int:
 
     started = time.monotonic()
     try:
-        install(args.family, directory, constraints, torch, inherit, reuse)
+        if args.family == DOCS:
+            install_list(directory, constraints, reuse)
+        else:
+            install(args.family, directory, constraints, torch, inherit, reuse)
     except subprocess.CalledProcessError as error:
         print(
             f'Setting up {args.directory} failed: `{" ".join(map(str, error.cmd))}` ended with '
@@ -135,6 +146,18 @@ def install(
     run = [python, '-m', 'centernet_plugin.compat', '--write']
     subprocess.run(run, check=True, env=env, cwd=ROOT)
     subprocess.run([python, '-c', REPORT], check=True, env=env, cwd=ROOT)
+
+
+def install_list(directory: Path, constraints: Path, reuse: bool) -> None:
+    """The packages of a list and nothing else."""
+    if not reuse:
+        step(1, f'new virtual environment {directory.name}', of=2)
+        create(directory, inherit=False)
+    (directory / STAMP).unlink(missing_ok=True)
+    step(2, f'the packages of constraints/{constraints.name}', of=2)
+    env = {**os.environ, 'PIP_DISABLE_PIP_VERSION_CHECK': '1', 'PYTHONUNBUFFERED': '1'}
+    run = [directory / 'bin' / 'python', '-m', 'pip', 'install', '--no-deps']
+    subprocess.run([*run, '--requirement', constraints], check=True, env=env, cwd=ROOT)
 
 
 REPORT = """
@@ -210,8 +233,8 @@ def has_distribution(python: Path, name: str) -> bool:
     return subprocess.run([python, '-c', code], capture_output=True).returncode == 0
 
 
-def step(number: int, text: str) -> None:
-    print(f'[{number}/5] {text}', flush=True)
+def step(number: int, text: str, of: int = 5) -> None:
+    print(f'[{number}/{of}] {text}', flush=True)
 
 
 if __name__ == '__main__':
