@@ -27,12 +27,15 @@ from doc_pages import (
     pages,
 )
 from mmdet import registry as mmdet_registry
+from mmdet.utils import register_all_modules
 from mmengine.config import Config
 from mmengine.registry import DefaultScope, Registry
 
 import centernet_plugin.evaluation
 import centernet_plugin.visualization.visualizer  # noqa: F401
 from centernet_plugin import registry
+
+register_all_modules(init_default_scope=False)
 
 LANGUAGES = {'shell', 'python', 'json', 'text'}
 MARKERS = re.compile(r'run|run: slow|build|file: \S+')
