@@ -42,7 +42,11 @@ MARKERS = re.compile(r'run|run: slow|build|file: \S+')
 # Programs that are not ours.
 FOREIGN = {'cd', 'export', 'git', 'mim', 'source'}
 # What a shell script hands its options on to.
-HANDED_ON = {'tools/dist_train.sh': 'tools/train.py', 'tools/dist_test.sh': 'tools/test.py'}
+HANDED_ON = {
+    'tools/dist_train.sh': 'tools/train.py',
+    'tools/dist_test.sh': 'tools/test.py',
+    'tools/slurm_train.sh': 'tools/train.py',
+}
 OWN_FOLDERS = ('configs/', 'docs/', 'tests/', 'tools/', 'constraints/')
 SECONDS = 300
 
@@ -141,7 +145,9 @@ def check_script(script, arguments, complete, program):
         raise PageError(f'{script} has no option {unknown[0]}')
     if parser is None or not complete:
         return
-    if program != script:  # the second argument is the number of processes
+    if program.endswith('slurm_train.sh'):  # partition and name of the job, config, work dir
+        arguments = arguments[2:3] + arguments[4:]
+    elif program != script:  # the second argument is the number of processes
         position = 1 if program.endswith('dist_train.sh') else 2
         if len(arguments) <= position or not arguments[position].isdigit():
             raise PageError(f'{program} needs the number of processes as argument {position + 1}')

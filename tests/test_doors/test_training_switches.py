@@ -28,7 +28,8 @@ def train(config, tmp_path):
         base = tmp_path / 'base.py'
         base.write_text(config.read_text() + "\ncustom_hooks = [dict(type='RuntimeInfoHook')]\n")
         path = tmp_path / 'switched.py'
-        path.write_text("_base_ = './base.py'\n" + SWITCHES[title])
+        switch = re.sub('^_base_ = .*', '', SWITCHES[title])
+        path.write_text("_base_ = './base.py'\n" + switch)
         cfg = Config.fromfile(path)
         own = dict(work_dir=str(tmp_path / 'run'), launcher='none', experiment_name=title)
         own['visualizer.name'] = title  # one of the same name is used again
