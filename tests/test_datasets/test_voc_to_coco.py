@@ -1,26 +1,25 @@
-import json
-import subprocess
-import sys
-from pathlib import Path
+"""The script, as a user calls it."""
 
-SCRIPT = Path(__file__).resolve().parents[2] / 'tools/dataset_converters/voc_to_coco.py'
+import json
+
+from box_formats import call
+
 XML = """<annotation><filename>{name}.png</filename>
 <size><width>60</width><height>40</height><depth>3</depth></size>{objects}</annotation>"""
-OBJECT = """<object><name>{}</name><difficult>0</difficult>
+OBJECT = """<object><name>{}</name><difficult>{}</difficult>
 <bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox></object>"""
 
 
 def run(root, *args):
-    command = [sys.executable, str(SCRIPT), str(root), '--out', str(root / 'json'), *args]
-    return subprocess.run(command, capture_output=True, text=True)
+    return call('dataset_converters/voc_to_coco.py', root, '--out', root / 'json', *args)
 
 
 def make_voc(root):
     (root / 'Annotations').mkdir(parents=True)
     (root / 'ImageSets/Main').mkdir(parents=True)
     objects = {
-        'a': [('cat', 1, 1, 20, 10), ('dog', 50, 30, 99, 99)],
-        'b': [('dog', 5, 5, 5, 9)],
+        'a': [('cat', 0, 1, 1, 20, 10), ('dog', 1, 50, 30, 99, 99)],
+        'b': [('dog', 0, 5, 5, 5, 9)],
     }
     for name, rows in objects.items():
         text = XML.format(name=name, objects=''.join(OBJECT.format(*row) for row in rows))
@@ -30,21 +29,30 @@ def make_voc(root):
 
 def test_converts(tmp_path):
     make_voc(tmp_path)
-    result = run(tmp_path)
-    assert result.returncode == 0, result.stderr
-    assert 'dropped without extent: b (dog)' in result.stdout
+    code, out, err = run(tmp_path)
+    assert code == 0, err
+    assert 'dropped: 1 box without extent (object 1 of' in out
+    assert "classes=('dog', 'cat')" not in out, 'in the order of use'
+    assert 'check_dataset.py' in out.splitlines()[-1]
     train = json.loads((tmp_path / 'json/instances_train.json').read_text())
     assert [image['file_name'] for image in train['images']] == ['a.png']
     boxes = {ann['category_id']: ann['bbox'] for ann in train['annotations']}
     names = {category['name']: category['id'] for category in train['categories']}
     assert boxes[names['cat']] == [0, 0, 20, 10]
     assert boxes[names['dog']] == [49, 29, 11, 11], 'clipped to the image'
+    assert [ann['ignore'] for ann in train['annotations']] == [0, 1]
+    test = json.loads((tmp_path / 'json/instances_test.json').read_text())
+    assert len(test['images']) == 1 and test['annotations'] == []
 
 
-def test_unknown_class_and_missing_lists(tmp_path):
+def test_other_classes_are_counted_and_missing_folders_named(tmp_path):
     make_voc(tmp_path)
-    result = run(tmp_path, '--classes', 'cat')
-    assert result.returncode != 0 and "class 'dog'" in result.stderr
+    code, out, err = run(tmp_path, '--classes', 'cat')
+    assert code == 0, err
+    assert "dropped: 2 boxes of a class that --classes does not name ('dog' in" in out
+    code, out, err = run(tmp_path, '--classes', 'cow')
+    assert code == 2 and "classes found are 'cat', 'dog'" in err
     (tmp_path / 'empty').mkdir()
-    result = run(tmp_path / 'empty')
-    assert result.returncode == 2 and 'no split lists' in result.stderr
+    code, out, err = run(tmp_path / 'empty')
+    assert code == 2 and 'no XML file' in err
+    assert err.count('\n') == 1, 'no traceback'
