@@ -119,6 +119,6 @@ def inside(box: Box, width: int, height: int, tally: Tally) -> Corners | None:
         tally.drop(OUTSIDE, box.where)
     else:
         if cut != box.corners:
-            tally.note('boxes reach over the border and are cut there', box.where)
+            tally.note('boxes that reach over the border, cut there', box.where)
         return cut
     return None

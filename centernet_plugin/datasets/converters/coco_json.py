@@ -152,11 +152,11 @@ def _note_oddities(boxes: BoxSet, names: list[str], tally: Tally) -> None:
     for name in names:
         other = folded.setdefault(name.casefold(), name)
         if other != name:
-            tally.note('class names differ only in capitals', f'{other!r} and {name!r}')
+            tally.note('class names that differ only in capitals', f'{other!r} and {name!r}')
     files = {split: {e.file_name for e in entries} for split, entries in boxes.splits.items()}
     for a, b in combinations([split for split in files if split != 'trainval'], 2):
         if both := files[a] & files[b]:
-            tally.note(f"images are in both '{a}' and '{b}'", f"'{min(both)}'", len(both))
+            tally.note(f"images in both '{a}' and '{b}'", f"'{min(both)}'", len(both))
 
 
 def _difference(high: float, low: float) -> float:

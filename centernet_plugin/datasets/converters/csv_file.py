@@ -135,7 +135,7 @@ def read_csv(
                 entries.append(Entry(name, *size))
     elif unlisted:
         tally.note(
-            'images in the folder have no row and are left out; --keep-unlisted takes them as '
+            'images in the folder without a row, left out; --keep-unlisted takes them as '
             'images without objects',
             f"'{min(unlisted)}'",
             len(unlisted),
@@ -201,7 +201,7 @@ def _entries(path, table, images, tally, options, advance) -> list[Entry]:
             entry = entries.setdefault(found, Entry(found, *size))
             if row.size and row.size != size:
                 tally.note(
-                    "rows give another size than the image's own, so the boxes may be those of "
+                    "rows with another size than the image's own, whose boxes may be those of "
                     'another or a resized image',
                     where,
                 )

@@ -63,6 +63,6 @@ class Tally:
             for why, count in self.images.items()
         ]
         lines += [
-            f'note: {count.number:,} {what} {count.places()}' for what, count in self.notes.items()
+            f'note: {what}: {count.number:,} {count.places()}' for what, count in self.notes.items()
         ]
         return lines

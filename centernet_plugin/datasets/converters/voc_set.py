@@ -119,7 +119,7 @@ def read_voc(
             if name not in read:
                 read[name] = _entry(xml_files[name], layout.images, pixels, tally)
             if name in entries:
-                tally.note('images are listed twice, and taken once', where)
+                tally.note('images that are listed twice, taken once', where)
             elif read[name]:
                 entries[name] = read[name]
             advance(1)
@@ -127,11 +127,11 @@ def read_voc(
     rest = len(xml_files.keys() - read.keys())
     if rest:
         first = min(xml_files.keys() - read.keys())
-        tally.note('XML files are in none of the lists and not converted', f"'{first}.xml'", rest)
+        tally.note('XML files in none of the lists, not converted', f"'{first}.xml'", rest)
     if layout.images is None:
         tally.note(
-            'folders of images were not found, so nobody looked whether the images are there; '
-            '--images names one',
+            'folders of images that were not found, so nobody looked whether the images are '
+            'there; --images names one',
             f"'{layout.root}'",
         )
     folder = layout.images.root if layout.images else layout.root / 'JPEGImages'
@@ -153,7 +153,7 @@ def _entry(path: Path, images: ImageFolder | None, pixels: str, tally: Tally) ->
             return None
         if size and size != found:
             tally.note(
-                'images are of another size than their XML file says, so the boxes may be those of '
+                'images of another size than their XML file says, whose boxes may be those of '
                 'another or a resized image',
                 '{} is {} x {}, annotated {} x {}'.format(file_name, *found, *size),
             )
@@ -205,8 +205,8 @@ def parse_xml(
         corners = tuple(parse_number(word, where) for word in words)
         if pixels == 'voc' and min(corners[:2]) == 0:
             tally.note(
-                'boxes begin at pixel 0, but VOC counts from 1; if the files count from 0, say '
-                '--pixels edges',
+                'boxes that begin at pixel 0, though VOC counts from 1; if the files count from 0, '
+                'say --pixels edges',
                 where,
             )
         difficult = (item.findtext('difficult') or '0').strip()

@@ -99,7 +99,7 @@ def read_yolo(
                 name = os.path.relpath(os.path.abspath(path), root).replace(os.sep, '/')
                 entries.append(Entry(name, *size, [_in_pixels(box, *size) for box in boxes]))
                 if label is None:
-                    tally.note('images have no label file and count as without objects', where)
+                    tally.note('images without a label file, taken as without objects', where)
             advance(1)
     if not labelled:
         there = next(filter(os.path.isfile, paths), None)
@@ -232,7 +232,7 @@ def _listed(split: str, sources: list[Path], tally: Tally, encoding: str) -> lis
     for source in sources:
         for path, where in _images_of(source, tally, encoding):
             if path in found:
-                tally.note('images are listed twice, and taken once', where)
+                tally.note('images that are listed twice, taken once', where)
             found.setdefault(path, where)
     return list(found.items())
 

@@ -21,7 +21,7 @@ def test_splits(root):
         'train': ['a.jpg', 'b.PNG'],
         'val': ['empty.bmp'],
     }
-    assert tally.notes['XML files are in none of the lists and not converted'].number == 1
+    assert tally.notes['XML files in none of the lists, not converted'].number == 1
     assert list(find_voc(root, splits=['val']).lists) == ['val']
     with pytest.raises(UserInputError, match='no list .*gone.txt.; there are train, val'):
         find_voc(root, splits=['gone'])

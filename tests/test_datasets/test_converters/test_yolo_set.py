@@ -87,7 +87,7 @@ def test_lists(root):
     (root / 'val.txt').write_text(f'/home/a/set/images/{names[2]}\n{root}/images/{names[3]}\n')
     tally = Tally()
     assert read(root, tally) == (SET, ['train', 'val'])
-    assert tally.notes['images are listed twice, and taken once'].number == 1
+    assert tally.notes['images that are listed twice, taken once'].number == 1
 
 
 def test_outlines_and_joints(root):
@@ -109,7 +109,7 @@ def test_images_without_label_have_no_objects_and_labels_without_image_are_count
     tally = Tally()
     found, _ = read(root, tally)
     assert found == {name: SET[name] for name in ('c d.jpeg', 'empty.bmp')}
-    assert tally.notes['images have no label file and count as without objects'].number == 1
+    assert tally.notes['images without a label file, taken as without objects'].number == 1
     assert tally.boxes['of an image that is not there'].number == 2
     assert tally.boxes['of an image that is not readable'].number == 1
     assert {why: count.number for why, count in tally.images.items()} == {
