@@ -33,7 +33,7 @@ from centernet_plugin.datasets.converters.command import (  # noqa: E402
     convert,
     given_classes,
 )
-from centernet_plugin.datasets.converters.csv_file import ALIASES, BOXES  # noqa: E402
+from centernet_plugin.datasets.converters.csv_table import ALIASES, BOXES  # noqa: E402
 from centernet_plugin.errors import UserInputError  # noqa: E402
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'centernet'

@@ -6,11 +6,13 @@ dictionaries of it; a :class:`Tally` counts what is lost on the way.
 
 from .boxes import PIXELS, Box, BoxSet, Entry
 from .coco_json import build_coco, divide, write_coco
-from .csv_file import CsvOptions, read_csv
+from .csv_file import read_csv
+from .csv_table import CsvOptions
 from .image_folder import ImageFolder
 from .tally import Tally
 from .voc_set import VocLayout, find_voc, read_voc
-from .yolo_set import YoloLayout, find_yolo, read_yolo
+from .yolo_layout import YoloLayout, find_yolo
+from .yolo_set import read_yolo
 
 __all__ = [
     'PIXELS',

@@ -18,6 +18,7 @@ PIXELS = {
     'inclusive': 'first and last pixel, counted from 0: from 0 to 9 is 10 pixels wide',
     'voc': 'first and last pixel, counted from 1: from 1 to 10 is 10 pixels wide',
 }
+RELATIVE_LIMIT = 2.0  # a coordinate beyond it is no part of an image
 LEAST = 1e-6  # pixels of extent; less is rounding
 NO_EXTENT = 'without extent'
 SWAPPED = 'whose second corner lies before the first'
