@@ -22,6 +22,7 @@ from tiny_pose import write_tiny_pose
 
 from centernet_plugin.datasets import KittiDataset
 from centernet_plugin.datasets.transforms.boxes import warp_annotations
+from centernet_plugin.datasets.transforms.fields import attach_fields
 from centernet_plugin.models import CenterNetHead, CenterNetTTA
 from centernet_plugin.visualization.visualizer import CenterNetVisualizer
 
@@ -246,14 +247,9 @@ def check_warp(*steps):
         gt_bboxes=boxes,
         gt_bboxes_labels=np.arange(2),
         gt_ignore_flags=np.zeros(2, bool),
-        gt_fields=dict(velocity=np.array([to - from_, [np.nan] * 2], np.float32)),
     )
+    attach_fields(results, dict(velocity=np.array([to - from_, [np.nan] * 2], np.float32)))
     np.random.seed(0)
-    # mmdet's flips want boxes of its own kind.
-    if steps[0]['type'].startswith('mmdet'):
-        from mmdet.structures.bbox import HorizontalBoxes
-
-        results['gt_bboxes'] = HorizontalBoxes(boxes)
     packed = Compose([*steps, dict(PACK, meta_keys=())])(results)['data_samples'].gt_instances
     assert packed.labels.tolist() == [0, 1], 'both squares are still there'
     tensor = getattr(packed.bboxes, 'tensor', packed.bboxes)
@@ -270,9 +266,10 @@ def test_maps_of_the_mirror_image_merge_to_those_of_the_image():
     mirror = np.array([[-1, 0, size[1] * 4 - 1], [0, 1, 0]], np.float64)
     maps = []
     for matrix in (np.eye(2, 3), mirror):
-        results = dict(gt_bboxes=boxes.copy(), gt_fields=dict(fields))
+        results = dict(gt_bboxes=boxes)
+        attach_fields(results, fields)
         warp_annotations(results, matrix)
-        gt = InstanceData(bboxes=torch.tensor(results['gt_bboxes']), labels=torch.tensor([0, 2]))
+        gt = InstanceData(bboxes=results['gt_bboxes'].tensor, labels=torch.tensor([0, 2]))
         gt.velocity = torch.tensor(results['gt_fields']['velocity'])
         targets = head.get_targets(size, [gt])
         branch_maps = {}

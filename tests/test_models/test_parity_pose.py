@@ -6,6 +6,7 @@ import torch
 from mmengine.structures import InstanceData
 
 from centernet_plugin.datasets.transforms import FixResAffine
+from centernet_plugin.datasets.transforms.fields import attach_fields
 from centernet_plugin.models import CenterNetHead
 from centernet_plugin.models.functional.joints import joint_targets
 
@@ -30,16 +31,11 @@ def instances_of(case):
     visible = case['keypoints'][..., 2]
     points = np.where(visible[..., None] > 0, case['keypoints'][..., :2], np.nan)
     image = case['image_bgr']
-    results = FixResAffine(size=tuple(case['input_size'].tolist())).transform(
-        dict(
-            img=image,
-            img_shape=image.shape[:2],
-            gt_bboxes=boxes,
-            gt_fields=dict(keypoints=points.astype(np.float32)),
-        )
-    )
+    results = dict(img=image, img_shape=image.shape[:2], gt_bboxes=boxes)
+    attach_fields(results, dict(keypoints=points.astype(np.float32)))
+    results = FixResAffine(size=tuple(case['input_size'].tolist())).transform(results)
     return InstanceData(
-        bboxes=torch.from_numpy(results['gt_bboxes']),
+        bboxes=results['gt_bboxes'].tensor,
         labels=torch.zeros(len(boxes), dtype=torch.int64),
         keypoints=torch.from_numpy(results['gt_fields']['keypoints']),
     )

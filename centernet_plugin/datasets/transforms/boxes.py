@@ -4,7 +4,8 @@ import numpy as np
 from mmdet.structures.bbox import BaseBoxes, HorizontalBoxes
 
 from ...models.functional.geometry import transform_boxes
-from .fields import warp_fields
+from .fields import follow_boxes, warp_fields
+from .followed_boxes import FollowedBoxes
 
 PER_INSTANCE = ('gt_bboxes', 'gt_bboxes_labels', 'gt_ignore_flags')
 NOT_WARPED = ('gt_masks', 'gt_keypoints', 'gt_seg_map')
@@ -44,7 +45,11 @@ def warp_annotations(
     array = transform_boxes(array, matrix)
     if clip is not None:
         array = array.clip(0, np.array(clip * 2, np.float32))
-    results['gt_bboxes'] = HorizontalBoxes(array, dtype=boxes.dtype) if wrapped else array
+    if wrapped:
+        boxes = HorizontalBoxes(array, dtype=boxes.dtype)
+        results['gt_bboxes'] = FollowedBoxes.begin(boxes) if 'gt_fields' in results else boxes
+    else:
+        results['gt_bboxes'] = array
     return array
 
 
@@ -53,5 +58,4 @@ def keep_instances(results: dict, keep: np.ndarray) -> None:
     for key in PER_INSTANCE:
         if key in results:
             results[key] = results[key][keep]
-    if 'gt_fields' in results:
-        results['gt_fields'] = {k: v[keep] for k, v in results['gt_fields'].items()}
+    follow_boxes(results)

@@ -1,15 +1,20 @@
 """Further fields of the annotations, and what becomes of them when the image is warped.
 
 A pipeline carries them in ``results['gt_fields']``, by name arrays with one row per instance,
-float32, NaN where a value is not known.
+float32, NaN where a value is not known. ``results['gt_bboxes']`` are then :class:`FollowedBoxes`,
+which know what transforms have done since; our own transforms and PackDetInputs do the same to the
+fields.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from mmdet.structures.bbox import BaseBoxes, HorizontalBoxes
 
+from ...errors import UserInputError
 from ...models.functional.geometry import transform_points
+from .followed_boxes import FollowedBoxes
 
 
 @dataclass(frozen=True)
@@ -50,20 +55,55 @@ def field_warp(*names: str) -> Callable[[FieldWarp], FieldWarp]:
     return register
 
 
+def attach_fields(results: dict, fields: Mapping[str, np.ndarray]) -> None:
+    """Give the instances of ``results['gt_bboxes']`` further fields, which follow them from here.
+
+    Args:
+        results: of a pipeline.
+        fields: as in ``gt_fields``.
+
+    Raises:
+        UserInputError: the boxes are not horizontal ones.
+    """
+    boxes = results['gt_bboxes']
+    if isinstance(boxes, BaseBoxes) and not isinstance(boxes, HorizontalBoxes):
+        raise UserInputError(
+            f"fields of annotations need box_type='hbox', not {type(boxes).__name__}, in "
+            'LoadAnnotations'
+        )
+    results['gt_fields'], results['gt_bboxes'] = dict(fields), FollowedBoxes.begin(boxes)
+
+
 def warp_fields(results: dict, matrix: np.ndarray, zoomed: bool = False) -> None:
     """Warp ``results['gt_fields']`` in place, with the pairs in ``results['flip_pairs']``."""
-    follow_homography(results)
+    follow_boxes(results)
     _warp(results, Warp(matrix, zoomed, tuple(results.get('flip_pairs', ()))))
 
 
-def follow_homography(results: dict) -> None:
-    """Warp ``gt_fields`` by what mmdet's transforms did to the image since this was called last.
+def follow_boxes(results: dict) -> None:
+    """Do to ``gt_fields`` what was done to the boxes since they were in step.
 
-    They do not know these fields, but note a matrix. That they zoomed is not known.
+    mmdet's transforms do not know these fields. That they zoomed is not known.
+
+    Raises:
+        UserInputError: a transform did something to the boxes that cannot be followed.
     """
-    if 'gt_fields' in results and results.get('homography_matrix') is not None:
-        matrix = np.asarray(results.pop('homography_matrix'), np.float64)[:2]
-        _warp(results, Warp(matrix, flip_pairs=tuple(results.get('flip_pairs', ()))))
+    if 'gt_fields' not in results:
+        return
+    boxes, fields = results['gt_bboxes'], results['gt_fields']
+    matrix = boxes.matrix if isinstance(boxes, FollowedBoxes) else None
+    if matrix is None:
+        raise UserInputError(
+            f'a transform of the pipeline changed the boxes in a way that {", ".join(fields)} '
+            "cannot follow, as mmdet's Mosaic, MixUp, CopyPaste and Albu do; use "
+            'centernet_plugin.RandomCropAffine, or of mmdet Resize, RandomFlip, RandomCrop, '
+            'MinIoURandomCrop, RandomCenterCropPad, Expand, RandomShift, RandomAffine, Rotate'
+        )
+    rows = boxes.rows.numpy()
+    results['gt_fields'] = {name: values[rows] for name, values in fields.items()}
+    if not np.array_equal(matrix, np.eye(3)):
+        _warp(results, Warp(matrix[:2], flip_pairs=tuple(results.get('flip_pairs', ()))))
+    results['gt_bboxes'] = FollowedBoxes.begin(boxes)
 
 
 def _warp(results: dict, warp: Warp) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 from mmdet.datasets.transforms import LoadAnnotations as MMDetLoadAnnotations
 
 from ...registry import TRANSFORMS
+from .fields import attach_fields
 
 
 @TRANSFORMS.register_module()
@@ -15,18 +16,23 @@ class LoadAnnotations(MMDetLoadAnnotations):
     that know it.
 
     Added key: ``gt_fields``, by name an array of one row per instance, float32, NaN where an
-    instance does not know the value. Absent where the dataset names no field.
+    instance does not know the value. Absent where the dataset names no field. Values are those of
+    the annotation file, as the boxes are, whatever was done to the image before.
     """
 
     def transform(self, results: dict) -> dict:
         results = super().transform(results)
         shapes = results.get('fields')
-        if shapes:
+        if shapes and self.with_bbox:
             instances = results['instances']
-            results['gt_fields'] = {
-                name: _stack([instance.get(name) for instance in instances], shape)
-                for name, shape in shapes.items()
-            }
+            # What was done to the image before moves none of them, nor the boxes.
+            attach_fields(
+                results,
+                {
+                    name: _stack([instance.get(name) for instance in instances], shape)
+                    for name, shape in shapes.items()
+                },
+            )
         return results
 
 

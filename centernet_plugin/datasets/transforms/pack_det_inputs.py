@@ -4,10 +4,11 @@ import numpy as np
 import torch
 from mmdet.datasets.transforms import PackDetInputs as MMDetPackDetInputs
 from mmdet.structures import DetDataSample
+from mmdet.structures.bbox import HorizontalBoxes
 
 from ...errors import UserInputError
 from ...registry import TRANSFORMS
-from .fields import follow_homography
+from .fields import follow_boxes
 from .uncolored_image import UncoloredImage
 
 
@@ -24,10 +25,12 @@ class PackDetInputs(MMDetPackDetInputs):
     """
 
     def transform(self, results: dict) -> dict:
-        packed = self._pack(results)
-        if results.get('gt_fields'):
-            follow_homography(results)
-            _pack_fields(packed['data_samples'], results)
+        if not results.get('gt_fields'):
+            return self._pack(results)
+        follow_boxes(results)
+        boxes = HorizontalBoxes(results['gt_bboxes'].tensor, clone=False)  # mmdet's own again
+        packed = self._pack(results | dict(gt_bboxes=boxes))
+        _pack_fields(packed['data_samples'], results)
         return packed
 
     def _pack(self, results: dict) -> dict:
@@ -45,18 +48,8 @@ class PackDetInputs(MMDetPackDetInputs):
 
 
 def _pack_fields(sample: DetDataSample, results: dict) -> None:
-    """Put ``gt_fields`` where mmdet's has put the boxes.
-
-    Raises:
-        UserInputError: a transform has dropped boxes, but not their fields.
-    """
+    """Put ``gt_fields`` where mmdet's has put the boxes."""
     fields, flags = results['gt_fields'], results.get('gt_ignore_flags')
-    wrong = [name for name, values in fields.items() if len(values) != len(results['gt_bboxes'])]
-    if wrong:
-        raise UserInputError(
-            f'a transform of the pipeline dropped instances, but not their {", ".join(wrong)}; of '
-            "mmdet's, those that drop boxes do not know gt_fields"
-        )
     ignored = np.zeros(len(results['gt_bboxes']), bool) if flags is None else np.asarray(flags) != 0
     parts = [('gt_instances', ~ignored)]
     if flags is not None:

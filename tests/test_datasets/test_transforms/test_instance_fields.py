@@ -1,5 +1,9 @@
 """Fields of the annotations: loaded, warped with the image, dropped with their boxes, packed."""
 
+import copy
+import pickle
+import random
+
 import cv2
 import numpy as np
 import pytest
@@ -15,9 +19,19 @@ from centernet_plugin.datasets.transforms import (
     RandomCropAffine,
     field_warp,
 )
-from centernet_plugin.datasets.transforms.fields import FIELD_WARPS, Warp, warp_fields
+from centernet_plugin.datasets.transforms.fields import (
+    FIELD_WARPS,
+    Warp,
+    attach_fields,
+    warp_fields,
+)
+from centernet_plugin.datasets.transforms.followed_boxes import FollowedBoxes
 from centernet_plugin.errors import UserInputError
 
+CROP_PAD = dict(
+    crop_size=(96, 96), ratios=(1.0,), mean=[0] * 3, std=[1] * 3, to_rgb=False, test_pad_mode=None
+)
+EXPAND = dict(mean=[0, 0, 0], to_rgb=False, ratio_range=(1.2, 2))
 # A figure whose joints are dots of their own colours: blue, green on its left, red on its right.
 POINTS = np.array([[80, 30], [60, 60], [100, 70]], np.float32)
 COLORS = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
@@ -32,16 +46,17 @@ def scene(**extra):
         keypoints_visible=np.array([[2, 1, 2], [0, 0, 0]], np.float32),
         distance=np.array([7, np.nan], np.float32),
     )
-    return dict(
+    results = dict(
         img=image,
         img_shape=image.shape[:2],
         ori_shape=image.shape[:2],
         gt_bboxes=HorizontalBoxes(np.array([[50, 20, 110, 80], [0, 100, 20, 119]], np.float32)),
         gt_bboxes_labels=np.array([0, 0]),
         gt_ignore_flags=np.array([False, True]),
-        gt_fields=fields | extra,
         flip_pairs=[(1, 2)],
     )
+    attach_fields(results, fields | extra)
+    return results
 
 
 def colour_at(image, point):
@@ -121,15 +136,97 @@ def mmdets(kind, **settings):
         ([mmdets('RandomFlip', prob=1.0), mmdets('Resize', scale=(320, 240))], [], True),
         ([mmdets('Resize', scale=(240, 180)), KeepResPad(pad=31)], [], False),
         ([KeepResPad(pad=31)], [mmdets('RandomFlip', prob=1.0)], True),
+        ([mmdets('Rotate', prob=1.0, level=4)], [mmdets('RandomFlip', prob=1.0)], True),
+        ([mmdets('Resize', scale=(200, 150))], [mmdets('Expand', prob=1.0, **EXPAND)], False),
+        ([mmdets('RandomShift', prob=1.0, max_shift_px=15)], [KeepResPad(pad=31)], False),
+        ([mmdets('RandomAffine', max_rotate_degree=5, max_shear_degree=0)], [], False),
+        ([mmdets('MinIoURandomCrop')], [mmdets('Resize', scale=(160, 120))], False),
+        ([mmdets('RandomCrop', crop_size=(100, 120))], [], False),
+        ([mmdets('RandomCenterCropPad', **CROP_PAD)], [mmdets('RandomFlip', prob=1.0)], True),
     ],
 )
 def test_joints_follow_mmdets_transforms(before, after, mirrored):
+    seen = 0
+    for seed in range(5):
+        np.random.seed(seed)
+        random.seed(seed)
+        results = scene()
+        results['img'] = results['img'].astype(np.float32)  # RandomCenterCropPad wants it
+        for transform in before + after:
+            results = transform(results)
+        sample = PackDetInputs(meta_keys=())(results)['data_samples']
+        assert type(sample.gt_instances.bboxes) is HorizontalBoxes
+        if not len(sample.gt_instances):
+            continue  # cropped away
+        results['gt_fields'] = dict(keypoints=sample.gt_instances.keypoints.numpy())
+        seen += assert_dots_are_joints(results, mirrored)
+    assert seen >= 10
+
+
+CANNOT_FOLLOW = [
+    mmdets('MixUp', img_scale=(160, 120), ratio_range=(1, 1)),
+    mmdets('Mosaic', img_scale=(160, 120), prob=1.0),
+]
+
+
+@pytest.mark.parametrize('last', [PackDetInputs(meta_keys=()), FixResAffine(size=(64, 64))])
+@pytest.mark.parametrize('transform', CANNOT_FOLLOW, ids=lambda one: type(one).__name__)
+def test_what_they_cannot_follow_is_named(transform, last):
+    """Also behind a transform that notes a matrix, and before one."""
+    resize = mmdets('Resize', scale=(320, 240))
+    others = [scene() for _ in range(3 if 'Mosaic' in repr(transform) else 1)]
+    results = resize(scene()) | dict(mix_results=others)
+    results['img'] = results['img'].astype(np.float32)
+    with pytest.raises(UserInputError, match='keypoints, .* cannot follow'):
+        last(resize(transform(results)))
+
+
+def test_boxes_that_somebody_writes_are_noticed():
     results = scene()
-    for transform in before + after:
+    results['gt_bboxes'].tensor[0] += 1
+    results['gt_bboxes'].translate_((3, 4))  # does not hide it
+    with pytest.raises(UserInputError, match='cannot follow'):
+        PackDetInputs(meta_keys=())(results)
+    results = scene() | dict(gt_bboxes=HorizontalBoxes(np.ones((2, 4), np.float32)))
+    with pytest.raises(UserInputError, match='cannot follow'):
+        PackDetInputs(meta_keys=())(results)
+
+
+@pytest.mark.parametrize(
+    'before', [[mmdets('Resize', scale=(80, 60))], [FixResAffine(size=(64, 64))]]
+)
+def test_what_was_done_before_the_annotations_were_loaded_moves_none(before):
+    """mmdet's order in tests: the truth stays in the original's pixels, and all of it."""
+    instance = dict(bbox=[50, 20, 110, 80], bbox_label=0, ignore_flag=0, keypoints=POINTS)
+    results = dict(scene(), instances=[instance], fields=dict(keypoints=(3, 2)))
+    for key in ('gt_bboxes', 'gt_bboxes_labels', 'gt_ignore_flags', 'gt_fields'):
+        results.pop(key)
+    keys = ('homography_matrix',) if 'Resize' in repr(before) else ()
+    for transform in [*before, LoadAnnotations(), PackDetInputs(meta_keys=keys)]:
         results = transform(results)
-    sample = PackDetInputs(meta_keys=())(results)['data_samples']
-    results['gt_fields'] = dict(keypoints=sample.gt_instances.keypoints.numpy())
-    assert assert_dots_are_joints(results, mirrored) == 3
+    sample = results['data_samples']
+    np.testing.assert_array_equal(sample.gt_instances.bboxes.tensor, [[50, 20, 110, 80]])
+    np.testing.assert_array_equal(sample.gt_instances.keypoints[0], POINTS)
+    assert all(key in sample for key in keys), 'the matrix is there for others'
+
+
+def test_followed_boxes_as_mmdet_handles_them():
+    boxes = FollowedBoxes.begin(np.array([[0, 0, 4, 2], [1, 1, 3, 3], [2, 2, 6, 4]], np.float32))
+    boxes.rescale_((2, 3))
+    copies = [boxes.clone(), copy.deepcopy(boxes), pickle.loads(pickle.dumps(boxes))]
+    for one in copies:
+        one.flip_((50, 40), 'diagonal')
+        chosen = one[np.array([True, False, True])][torch.tensor([1])]
+        chosen.clip_((50, 35))
+        assert chosen.rows.tolist() == [2]
+        assert chosen.matrix.tolist() == [[-2, 0, 40], [0, -3, 50], [0, 0, 1]]
+        assert chosen.tensor.tolist() == [[28, 38, 35, 44]]
+    assert boxes.matrix.tolist() == [[2, 0, 0], [0, 3, 0], [0, 0, 1]], 'copies are their own'
+    assert boxes[1].rows.tolist() == [1] and boxes[1:].rows.tolist() == [1, 2]
+    assert boxes.convert_to('hbox') is boxes
+    boxes.project_(np.array([[1, 0, 0], [0, 1, 0], [0.1, 0, 1]], np.float32))
+    assert boxes.matrix is None, 'no affine warp'
+    assert FollowedBoxes.cat([copies[0], copies[1]]).matrix is None
 
 
 def test_instances_that_leave_the_picture_take_their_fields_along():
@@ -145,21 +242,28 @@ def test_instances_that_leave_the_picture_take_their_fields_along():
     assert len(counts) > 1
 
 
+def boxed(fields):
+    """One instance and its fields."""
+    results = dict(gt_bboxes=np.array([[5, 5, 9, 9]], np.float32))
+    attach_fields(results, fields)
+    return results
+
+
 def test_zoom_makes_metres_unknown_and_mirrors_turn_angles():
     fields = dict(
         depths=np.array([3.0]), dimensions=np.ones((1, 3)), alphas=np.array([0.5]), other=np.ones(1)
     )
-    results = dict(gt_fields=dict(fields))
+    results = boxed(fields)
     warp_fields(results, np.array([[-2.0, 0, 50], [0, 2.0, 0]]), zoomed=True)
     assert np.isnan(results['gt_fields']['depths']).all()
     assert np.isnan(results['gt_fields']['dimensions']).all()
     assert results['gt_fields']['alphas'] == pytest.approx(np.pi - 0.5)
     assert results['gt_fields']['other'] == 1
-    results = dict(gt_fields=dict(fields))
+    results = boxed(fields)
     warp_fields(results, np.array([[2.0, 0, 50], [0, -2.0, 0]]))
     assert results['gt_fields']['depths'] == 3 and np.isnan(results['gt_fields']['alphas'])
     for angle in (-3.0, -0.1, 3.1):
-        results = dict(gt_fields=dict(alphas=np.array([angle])))
+        results = boxed(dict(alphas=np.array([angle])))
         warp_fields(results, np.array([[-1.0, 0, 0], [0, 1, 0]]))
         (turned,) = results['gt_fields']['alphas']
         assert -np.pi <= turned <= np.pi
@@ -205,11 +309,3 @@ def test_packing_splits_what_is_ignored():
     results = scene()
     results.pop('gt_ignore_flags')
     assert len(PackDetInputs(meta_keys=())(results)['data_samples'].gt_instances.distance) == 2
-
-
-def test_boxes_dropped_without_their_fields_are_named():
-    results = scene()
-    results['gt_bboxes'] = results['gt_bboxes'][:1]
-    results['gt_bboxes_labels'], results['gt_ignore_flags'] = np.array([0]), np.array([False])
-    with pytest.raises(UserInputError, match='dropped instances, but not their keypoints'):
-        PackDetInputs(meta_keys=())(results)

@@ -3,6 +3,7 @@ import pytest
 from mmdet.structures.bbox import HorizontalBoxes
 
 from centernet_plugin.datasets.transforms import FixResAffine, RandomShiftScaleAffine
+from centernet_plugin.datasets.transforms.fields import attach_fields
 
 SIZE = (256, 77)
 
@@ -13,7 +14,7 @@ def scene(height=60, width=200):
     boxes = np.array([[20, 10, 60, 40], [120, 20, 180, 50]], np.float32)
     for x1, y1, x2, y2 in boxes.astype(int):
         image[y1:y2, x1:x2] = 255
-    return dict(
+    results = dict(
         img=image,
         img_shape=image.shape[:2],
         ori_shape=image.shape[:2],
@@ -21,12 +22,14 @@ def scene(height=60, width=200):
         gt_bboxes_labels=np.array([0, 1]),
         gt_ignore_flags=np.array([False, True]),
         cam2img=np.eye(3, 4),
-        gt_fields=dict(
-            depths=np.array([7, 9], np.float32),
-            dimensions=np.ones((2, 3), np.float32),
-            alphas=np.array([0.5, 1], np.float32),
-        ),
     )
+    fields = dict(
+        depths=np.array([7, 9], np.float32),
+        dimensions=np.ones((2, 3), np.float32),
+        alphas=np.array([0.5, 1], np.float32),
+    )
+    attach_fields(results, fields)
+    return results
 
 
 def boxes_of(results):
