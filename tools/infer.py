@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,9 +17,10 @@ except RuntimeError as error:  # an unsupported version of something; the messag
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 
-from centernet_plugin.apis import CenterNetInferencer  # noqa: E402
+from centernet_plugin.apis import CenterNetInferencer, result_names  # noqa: E402
 from centernet_plugin.datasets.kitti_files import read_camera  # noqa: E402
 from centernet_plugin.errors import UserInputError  # noqa: E402
+from centernet_plugin.models.branches import DepthBranch  # noqa: E402
 from centernet_plugin.visualization import draw_birds_eye  # noqa: E402
 
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.ppm', '.tif', '.tiff', '.webp')
@@ -39,7 +41,7 @@ def parse_args() -> argparse.Namespace:
         'folder with one of the name of each image',
     )
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU if there is one)')
-    parser.add_argument('--batch-size', type=int, default=1)
+    parser.add_argument('--batch-size', type=cli.positive, default=1)
     parser.add_argument('--score-thr', type=float, default=0.3, help='least score to draw')
     cli.add_cfg_options(parser)
     return parser.parse_args()
@@ -56,7 +58,13 @@ def main() -> None:
             dict(img_path=str(image), cam2img=camera_of(image, Path(args.calib)))
             for image in images
         ]
+    cli.require_device(args.device)
     infer = CenterNetInferencer(config, args.checkpoint, device=args.device)
+    in_space = any(isinstance(module, DepthBranch) for module in infer.model.modules())
+    if args.calib and not in_space:
+        raise UserInputError(
+            '--calib is for boxes in space, and the model of this config finds none'
+        )
     results = infer(
         inputs,
         batch_size=args.batch_size,
@@ -64,20 +72,27 @@ def main() -> None:
         pred_score_thr=args.score_thr,
         no_save_pred=False,
     )
+    written = [f'pictures in {args.out_dir}/vis', f'json in {args.out_dir}/preds']
     if args.calib:
+        names, folder = result_names(map(str, images)), Path(args.out_dir, 'birds_eye')
+        classes = infer.model.dataset_meta['classes']
         for image, found in zip(images, results['predictions'], strict=True):
-            draw_from_above(found, Path(args.out_dir, 'birds_eye', f'{image.stem}.png'), args)
-    print(f'{len(images)} images: pictures in {args.out_dir}/vis, json in {args.out_dir}/preds')
+            draw_from_above(found, classes, folder / f'{names[str(image)]}.png', args.score_thr)
+        written.append(f'views from above in {folder}')
+    print(f'{len(images)} images: {", ".join(written)}')
+    if in_space and not args.calib:
+        print("boxes in space need the camera: --calib FILE, KITTI's, or a folder of them")
 
 
-def draw_from_above(found: dict, path: Path, args: argparse.Namespace) -> None:
+def draw_from_above(found: dict, classes: Sequence[str], path: Path, score_thr: float) -> None:
     """Write the bird's-eye view of an image's boxes in space, if it has any."""
     if 'locations' not in found or 'dimensions' not in found or 'rotations_y' not in found:
         return
-    good = np.array(found['scores']) >= args.score_thr
+    good = np.array(found['scores']) >= score_thr
     fields = [np.array(found[name])[good] for name in ('locations', 'dimensions', 'rotations_y')]
+    labels = np.array(found['labels'])[good]
     path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), draw_birds_eye(*fields, labels=np.array(found['labels'])[good]))
+    cv2.imwrite(str(path), draw_birds_eye(*fields, labels, classes))
 
 
 def find_images(path: Path) -> list[Path]:

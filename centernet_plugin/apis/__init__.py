@@ -1,3 +1,3 @@
-from .inferencer import CenterNetInferencer
+from .inferencer import CenterNetInferencer, result_names
 
-__all__ = ['CenterNetInferencer']
+__all__ = ['CenterNetInferencer', 'result_names']

@@ -1,11 +1,18 @@
 """Detection on images in a line of Python, with all that the branches say."""
 
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import mmengine
 import numpy as np
 from mmdet.apis import DetInferencer
 from mmdet.structures import DetDataSample
+from torch import nn
+
+from ..engine.checkpoint_fit import misfit
+from ..errors import UserInputError
 
 
 class CenterNetInferencer(DetInferencer):
@@ -17,7 +24,31 @@ class CenterNetInferencer(DetInferencer):
         infer = CenterNetInferencer('CONFIG', 'CHECKPOINT', device='cpu')
         infer('photo.jpg', out_dir='out', no_save_pred=False)
         infer(dict(img_path='000008.png', cam2img=p2), out_dir='out')  # (3, 4), metres to pixels
+
+    A json file has the name of its image without the suffix; with it where another image of the
+    same call differs in nothing else.
+
+    Raises:
+        UserInputError: the checkpoint does not fill the whole model, and mmdet's would detect with
+            a network that is partly random; or an image file is empty.
     """
+
+    def _load_weights_to_model(self, model: nn.Module, checkpoint: dict | None, cfg) -> None:
+        if checkpoint is not None:
+            sentence, _ = misfit(model, checkpoint)
+            if sentence:
+                raise UserInputError(sentence)
+        super()._load_weights_to_model(model, checkpoint, cfg)
+
+    def preprocess(self, inputs: list, *args, **kwargs) -> Iterator:
+        """As mmdet's, of paths, arrays and dictionaries."""
+        paths = [one.get('img_path') if isinstance(one, dict) else one for one in inputs]
+        paths = [str(path) for path in paths if isinstance(path, (str, Path))]
+        for path in paths:
+            if os.path.isfile(path) and not os.path.getsize(path):
+                raise UserInputError(f"image '{path}' is empty")  # OpenCV does not say which
+        self._names = result_names(paths)
+        return super().preprocess(inputs, *args, **kwargs)
 
     def pred2dict(self, data_sample: DetDataSample, pred_out_dir: str = '') -> dict:
         """A prediction in lists and numbers, NaN as None; also written as json into a folder."""
@@ -28,10 +59,22 @@ class CenterNetInferencer(DetInferencer):
         if pred_out_dir:
             path = data_sample.metainfo.get('img_path')
             if path is None:
-                path = str(self.num_predicted_imgs)
+                name = str(self.num_predicted_imgs)
                 self.num_predicted_imgs += 1
-            mmengine.dump(result, str(Path(pred_out_dir, 'preds', f'{Path(path).stem}.json')))
+            else:
+                name = self._names[path]
+            mmengine.dump(result, str(Path(pred_out_dir, 'preds', f'{name}.json')))
         return result
+
+
+def result_names(paths: Iterable[str]) -> dict[str, str]:
+    """What to call the results of images, by path: a.jpg is a, unless there is an a.png as well."""
+    paths = set(paths)
+    files = {Path(path).name for path in paths}
+    common = Counter(Path(name).stem for name in files)
+    return {
+        path: Path(path).stem if common[Path(path).stem] < 2 else Path(path).name for path in paths
+    }
 
 
 def _without_nan(values) -> list:

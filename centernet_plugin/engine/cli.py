@@ -95,6 +95,27 @@ def require_file(path: str, what: str) -> None:
         raise UserInputError(f"{what} '{path}' does not exist")
 
 
+def require_device(name: str | None) -> None:
+    """Fails unless torch can use the device, such as ``'cuda:0'``; None is whatever is there.
+
+    Raises:
+        UserInputError: says what torch says.
+    """
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:  # the latter without CUDA
+        reason = str(error).splitlines()[0]
+        raise UserInputError(f"device '{name}' cannot be used: {reason}") from error
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on, of the command line: for ``type=`` of argparse."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'must be at least 1, got {value}')
+    return value
+
+
 def use_checkpoint(cfg: Config, checkpoint: str) -> None:
     """Prepares ``cfg`` for a test of ``checkpoint``, which stops if it does not fill the model.
 

@@ -5,6 +5,7 @@ import re
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from mmengine.config import Config
@@ -12,6 +13,7 @@ from mmengine.config import Config
 from centernet_plugin.datasets.kitti_files import read_camera
 from centernet_plugin.engine.test_modes import use_tta
 from centernet_plugin.errors import UserInputError
+from centernet_plugin.visualization import draw_birds_eye
 
 from .conftest import ROOT, output, run_process
 from .test_pose_door import NARROW, TEST, TRAIN, assert_drawn_by_ours, predictions
@@ -148,8 +150,12 @@ def test_detects_on_a_folder_of_images(run, config, checkpoint, frames, tmp_path
     script, folder = ROOT / 'tools' / 'infer.py', frames / 'training'
     common = (config, checkpoint, '--device', 'cpu', '--score-thr', '0')
     program = (sys.executable, script, folder / 'image_2', *common)
-    run(*program, '--out-dir', 'seen', '--calib', folder / 'calib', '--batch-size', '3')
-    run(sys.executable, script, folder / 'image_2/000001.png', *common, '--out-dir', 'blind')
+    result = run(*program, '--out-dir', 'seen', '--calib', folder / 'calib', '--batch-size', '3')
+    assert 'views from above in seen/birds_eye' in result.stdout
+    result = run(
+        sys.executable, script, folder / 'image_2/000001.png', *common, '--out-dir', 'blind'
+    )
+    assert 'boxes in space need the camera: --calib' in result.stdout
     names = [f'{i:06d}' for i in range(4)]
     assert sorted(p.stem for p in (tmp_path / 'seen/vis').iterdir()) == names
     assert sorted(p.stem for p in (tmp_path / 'seen/preds').iterdir()) == names
@@ -158,6 +164,9 @@ def test_detects_on_a_folder_of_images(run, config, checkpoint, frames, tmp_path
     blind = json.loads((tmp_path / 'blind/preds/000001.json').read_text())
     assert set(seen) - set(blind) == {'locations', 'rotations_y'}
     assert np.array(seen['locations']).shape == (100, 3)
+    above = (np.array(seen[name]) for name in ('locations', 'dimensions', 'rotations_y'))
+    drawn = draw_birds_eye(*above, seen['labels'], ('Pedestrian', 'Car', 'Cyclist'))
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / 'seen/birds_eye/000001.png')), drawn)
     np.testing.assert_allclose(seen['bboxes'], blind['bboxes'], atol=1e-2)
 
     result = run(sys.executable, script, 'nowhere', *common, code=2)

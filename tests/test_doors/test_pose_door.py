@@ -198,6 +198,14 @@ def test_inference_in_python(run, config, checkpoint, figures):
     assert shapes['keypoint_scores'] == [100, JOINTS]
 
 
+def test_a_camera_is_of_no_use_for_a_pose(run, config, checkpoint, figures):
+    script, images = ROOT / 'tools' / 'infer.py', figures / 'images'
+    common = (sys.executable, script, images, config, checkpoint, '--device', 'cpu')
+    (images.parent / 'P2.txt').write_text('P2: 9 0 9 0 0 9 9 0 0 0 1 0\n')
+    result = run(*common, '--calib', images.parent / 'P2.txt', code=2)
+    assert sentence(result).startswith('error: --calib is for boxes in space')
+
+
 def test_set_without_joints(run, config):
     dataset = 'train_dataloader.dataset'
     options = (

@@ -1,5 +1,6 @@
 """What the scripts share."""
 
+import argparse
 import os
 import signal
 import time
@@ -93,3 +94,27 @@ def test_a_hook_of_the_config_keeps_its_settings():
     cfg = Config(dict())
     cli.add_hook(cfg, cli.FAST)
     assert cfg.custom_hooks == [dict(type='centernet_plugin.AccelerateHook')]
+
+
+def test_devices_that_cannot_be_used_are_named(monkeypatch):
+    cli.require_device(None)
+    cli.require_device('cpu')
+    with pytest.raises(UserInputError, match="device 'foo' cannot be used: .*foo"):
+        cli.require_device('foo')
+
+    def without_cuda(*args, **kwargs):
+        raise AssertionError('Torch not compiled with CUDA enabled')
+
+    monkeypatch.setattr(cli.torch, 'empty', without_cuda)
+    with pytest.raises(UserInputError, match="'cuda:0' cannot be used: Torch not compiled"):
+        cli.require_device('cuda:0')
+
+
+def test_whole_numbers_from_one_on(capsys):
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--n', type=cli.positive)
+    assert parser.parse_args(['--n', '3']).n == 3
+    for text, reason in (('0', 'must be at least 1, got 0'), ('x', "invalid positive value: 'x'")):
+        with pytest.raises(SystemExit):
+            parser.parse_args(['--n', text])
+        assert reason in capsys.readouterr().err

@@ -9,8 +9,8 @@ from ...errors import UserInputError
 from ...models.branches import Branch
 from ...models.dense_heads.centernet_head import HEATMAP, CenterNetHead
 from ...models.detectors.unwrap import unwrap
-from ...models.weights import unfilled_weights, wanted_weights
 from ...registry import HOOKS
+from ..checkpoint_fit import misfit
 
 
 @HOOKS.register_module()
@@ -56,18 +56,7 @@ class SanityCheckHook(Hook):
             raise UserInputError(self._loaded)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        model = unwrap(runner.model)
-        count = len(wanted_weights(model))
-        wrong = unfilled_weights(model, checkpoint)
-        sizes = {name: p.numel() for name, p in model.named_parameters()}
-        share = 1 - sum(sizes.get(name, 0) for name in wrong) / max(sum(sizes.values()), 1)
-        self._loaded = ''
-        if wrong:
-            self._loaded = (
-                'the checkpoint is of another architecture than the config: '
-                f'{count - len(wrong)} of {count} tensors ({share:.0%} of the '
-                f"parameters) fit, '{wrong[0]}' is the first that does not"
-            )
+        self._loaded, share = misfit(unwrap(runner.model), checkpoint)
         if share < self.min_match:
             raise UserInputError(self._loaded)
 
