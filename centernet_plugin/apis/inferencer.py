@@ -11,6 +11,7 @@ from mmdet.apis import DetInferencer
 from mmdet.structures import DetDataSample
 from torch import nn
 
+from ..arrays import to_numpy
 from ..engine.checkpoint_fit import misfit
 from ..errors import UserInputError
 
@@ -79,7 +80,7 @@ def result_names(paths: Iterable[str]) -> dict[str, str]:
 
 def _without_nan(values) -> list:
     """A tensor as nested lists; json knows no NaN."""
-    array = values.detach().cpu().numpy() if hasattr(values, 'detach') else np.asarray(values)
+    array = to_numpy(values)
     if array.dtype.kind != 'f' or np.isfinite(array).all():
         return array.tolist()
     return np.where(np.isfinite(array), array.astype(object), None).tolist()

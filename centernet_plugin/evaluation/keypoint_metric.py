@@ -12,6 +12,7 @@ from mmdet.datasets.api_wrappers import COCO, COCOeval
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
+from ..arrays import to_numpy
 from ..errors import UserInputError
 from ..registry import METRICS
 
@@ -82,7 +83,7 @@ class KeypointMetric(BaseMetric):
                     'predictions have no keypoints: KeypointMetric is for a head that finds joints'
                 )
             names = ('bboxes', 'scores', 'labels', 'keypoints', 'keypoint_scores')
-            arrays = {name: _array(pred[name]) for name in names if name in pred}
+            arrays = {name: to_numpy(pred[name]) for name in names if name in pred}
             self.results.append((sample['img_id'], arrays))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
@@ -214,7 +215,3 @@ def _load_results(coco: COCO, rows: Sequence[dict]) -> COCO:
     empty.dataset = dict(coco.dataset, annotations=[])
     empty.createIndex()
     return empty
-
-
-def _array(values) -> np.ndarray:
-    return values.detach().cpu().numpy() if hasattr(values, 'detach') else np.asarray(values)

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from ..arrays import to_numpy
+from ..space import box_corners
 from .draw import FONT, class_color, draw_tags, enlarge, tag_text
 from .panel import CARD, FAINT_INK, INK
 
@@ -57,7 +59,7 @@ def draw_boxes3d(
     canvas = enlarge(image, scale)
     height, width = canvas.shape[:2]
     corners = box_corners(locations, dimensions, rotations_y)
-    labels = np.asarray(labels, int).reshape(-1)
+    labels = to_numpy(labels).astype(int).reshape(-1)
     colors = [class_color(label) for label in labels] if colors is None else colors
     points = project(corners, np.diag([scale, scale, 1]) @ np.asarray(cam2img, np.float64))
     thickness = thickness or max(1, round(min(height, width) / 180))
@@ -119,7 +121,7 @@ def draw_birds_eye(
     ratio = height / depth
     canvas = _grid(size, depth, step) if canvas is None else canvas.copy()
     corners = box_corners(locations, dimensions, rotations_y)
-    labels = np.asarray(labels, int).reshape(-1)
+    labels = to_numpy(labels).astype(int).reshape(-1)
     colors = [class_color(label) for label in labels] if colors is None else colors
     above = np.ones((len(corners), 6, 3))  # bottom corners, centre, a point ahead of the front
     ground = corners[:, BOTTOM][..., [0, 2]]
@@ -143,38 +145,6 @@ def draw_birds_eye(
             cv2.putText(canvas, class_names[label], (26, y), FONT, 0.45, INK, 1, cv2.LINE_AA)
             y += 20
     return canvas
-
-
-def box_corners(
-    locations: np.ndarray | Sequence,
-    dimensions: np.ndarray | Sequence,
-    rotations_y: np.ndarray | Sequence,
-) -> np.ndarray:
-    """Corners of boxes in the camera's frame: four around the bottom, then those above them.
-
-    The first two of each four are the front's: at angle 0 they are at larger x.
-
-    Args:
-        locations: centres in metres. (N, 3)
-        dimensions: height, width, length in metres. (N, 3)
-        rotations_y: radians. (N,)
-
-    Returns:
-        NaN for a box that is not finite. (N, 8, 3), float64
-    """
-    columns = [
-        np.asarray(column, np.float64).reshape(-1, size)
-        for column, size in ((locations, 3), (dimensions, 3), (rotations_y, 1))
-    ]
-    boxes = np.concatenate(columns, 1)
-    boxes[~np.isfinite(boxes).all(1)] = np.nan
-    center, (height, width, length, angles) = boxes[:, :3], boxes[:, 3:].T[..., None]
-    along = length / 2 * [1, 1, -1, -1, 1, 1, -1, -1]
-    across = width / 2 * [1, -1, -1, 1, 1, -1, -1, 1]
-    down = height / 2 * [1, 1, 1, 1, -1, -1, -1, -1]
-    cos, sin = np.cos(angles), np.sin(angles)
-    corners = np.stack([cos * along + sin * across, down, cos * across - sin * along], -1)
-    return corners + center[:, None]
 
 
 def project(points: np.ndarray, cam2img: np.ndarray) -> np.ndarray:

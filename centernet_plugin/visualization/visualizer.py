@@ -7,6 +7,7 @@ from mmdet.structures.bbox import get_box_tensor
 from mmdet.visualization import DetLocalVisualizer
 from mmengine.structures import InstanceData
 
+from ..arrays import to_numpy
 from ..registry import VISUALIZERS
 from .skeletons import draw_skeletons
 
@@ -65,10 +66,10 @@ class CenterNetVisualizer(DetLocalVisualizer):
             scores = instances.get('keypoint_scores')
             bgr = draw_skeletons(
                 bgr,
-                np.asarray(instances.keypoints),
+                to_numpy(instances.keypoints),
                 self.dataset_meta.get('skeleton', ()),
                 self.dataset_meta.get('flip_pairs', ()),
-                None if scores is None else np.asarray(scores),
+                None if scores is None else to_numpy(scores),
                 threshold=self.kpt_thr,
             )
         return bgr[..., ::-1]
@@ -76,11 +77,11 @@ class CenterNetVisualizer(DetLocalVisualizer):
     def _draw_boxes3d(self, image: np.ndarray, instances: InstanceData) -> np.ndarray:
         from .boxes3d import draw_boxes3d  # of no use to those who have no 3D boxes
 
-        labels = np.asarray(instances.labels)
+        labels = to_numpy(instances.labels)
         return draw_boxes3d(
             image,
-            *(np.asarray(instances[name]) for name in BOX3D),
-            np.asarray(self._cam2img, np.float64),
+            *(to_numpy(instances[name]) for name in BOX3D),
+            to_numpy(self._cam2img).astype(np.float64),
             labels,
             class_names=[''] * (labels.max() + 1),  # mmdet's part has written them
         )

@@ -11,7 +11,8 @@ from tiny_kitti import P2, SIZE, make_kitti
 from centernet_plugin.datasets import KittiDataset
 from centernet_plugin.datasets.kitti_files import KittiObjects, read_objects, write_objects
 from centernet_plugin.errors import UserInputError
-from centernet_plugin.visualization.boxes3d import box_corners, project
+from centernet_plugin.space import box_corners
+from centernet_plugin.visualization.boxes3d import project
 
 CLASSES = ('Pedestrian', 'Car', 'Cyclist')
 PLACE = ' 0 0 0.5 10 20 30 40 1 2 3 1 2 9 0.25\n'

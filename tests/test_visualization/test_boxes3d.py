@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from tiny_kitti import P2, SIZE, project_corners
 
+from centernet_plugin.space import box_corners
 from centernet_plugin.visualization import class_color, draw_birds_eye, draw_boxes3d
-from centernet_plugin.visualization.boxes3d import box_corners, clip_segments, project
+from centernet_plugin.visualization.boxes3d import clip_segments, project
 
 NAMES = ('disc', 'box', 'star')
 NOTHING = (np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0))

@@ -171,3 +171,24 @@ def test_boxes_over_the_border_do_not_shrink_the_picture():
     assert drawn.shape == image.shape
     assert (drawn[90, 70:99] == 200).all() and (drawn[90, 101:115] == 90).all()
     assert sample.pred_instances.bboxes[0, 0] == -40
+
+
+@pytest.mark.parametrize('kind', [dict(dtype=torch.bfloat16), dict(requires_grad=True)])
+def test_tensors_of_any_kind(image, kind):
+    numbers = dict(
+        keypoints=[[[100, 60], [140, 120], [60, 120]]] * 2,
+        keypoint_scores=[[1, 1, 1]] * 2,
+        locations=[[0, 0, 9]] * 2,
+        dimensions=[[1, 1, 2]] * 2,
+        rotations_y=[1, 2],
+    )
+    pictures = []
+    for settings in (kind, dict(dtype=torch.float64)):
+        fields = {
+            k: torch.tensor(v, **(dict(dtype=torch.float32) | settings)) for k, v in numbers.items()
+        }
+        one = sample(**fields)
+        one.set_metainfo(dict(cam2img=[[90, 0, 100, 0], [0, 90, 80, 0], [0, 0, 1, 0]]))
+        pictures.append(draw(image, one))
+    np.testing.assert_array_equal(*pictures)
+    assert (pictures[0] != draw(image, sample())).any()

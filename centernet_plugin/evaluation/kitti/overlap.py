@@ -9,6 +9,7 @@ import numpy as np
 import shapely
 
 from ...datasets.kitti_files import KittiObjects
+from ...space import box_corners
 
 
 def image_overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -54,12 +55,8 @@ def space_boxes(objects: KittiObjects) -> np.ndarray:
 
 def ground_corners(boxes: np.ndarray) -> np.ndarray:
     """Corners x, z of the outlines seen from above, in metres: (n, 7) -> (n, 4, 2)."""
-    along = boxes[:, None, 5] / 2 * np.array([1, 1, -1, -1])
-    across = boxes[:, None, 4] / 2 * np.array([1, -1, -1, 1])
-    cos, sin = np.cos(boxes[:, None, 6]), np.sin(boxes[:, None, 6])
-    x = boxes[:, None, 0] + cos * along + sin * across
-    z = boxes[:, None, 2] - sin * along + cos * across
-    return np.stack([x, z], -1)
+    corners = box_corners(boxes[:, :3], boxes[:, 3:6], boxes[:, 6])
+    return corners[:, :4, ::2]  # around the bottom, without their heights
 
 
 def _ground_intersections(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
