@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .average_precision import STEPS
 from .difficulty import DIFFICULTIES
 from .evaluate import Result
 
@@ -70,6 +71,10 @@ def table(results: Sequence[Result], images: int) -> str:
             for kind in ('ap40', 'ap11')
         )
         lines.append(f'{"":12}{metric:8}{min_overlap:8.2f}{ap40}  {ap11}')
+    if any(0 < r.objects < STEPS for r in results):
+        lines.append(
+            f'over fewer than {STEPS} objects: plain interpolated precision; the devkit gives less'
+        )
     if any(np.isnan(r.ap40) for r in results):
         lines.append('-: no objects to be found')
     return '\n'.join(lines)

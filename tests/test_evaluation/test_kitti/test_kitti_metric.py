@@ -19,7 +19,9 @@ from mmengine.structures import InstanceData
 from centernet_plugin.datasets.kitti_files import read_objects, write_objects
 from centernet_plugin.errors import UserInputError
 from centernet_plugin.evaluation.kitti import OVERLAPS, KittiMetric
+from centernet_plugin.evaluation.kitti.evaluate import Result
 from centernet_plugin.evaluation.kitti.kitti_metric import available_metrics, predicted_objects
+from centernet_plugin.evaluation.kitti.report import LEVELS, table
 
 CLASSES = ('Pedestrian', 'Car', 'Cyclist')
 FAR = (300, 0, 400, 60)
@@ -99,6 +101,12 @@ def test_truth_as_predictions(label_dir, printed):
     assert ['3d', '0.50', *['100.00'] * 6] in lines
     assert ['3d', '0.25', *['-'] * 6] in lines
     assert '3 images' in text and text.endswith('-: no objects to be found')
+
+
+@pytest.mark.parametrize('objects', [1, 40, 41])
+def test_the_table_says_where_the_devkit_gives_less(objects):
+    results = [Result('Car', 'bbox', d, 0.7, True, objects, 100.0, 100.0) for d in LEVELS]
+    assert ('the devkit gives less' in table(results, 9)) == (objects < 41)
 
 
 def test_metric_of_both_registries():
@@ -214,11 +222,21 @@ def test_absent_label_file(label_dir):
         (dict(label_dir='x', overlaps=dict(Car=1)), 'Car'),
         (dict(label_dir='x', overlaps=dict(Car=[])), 'Car'),
         (dict(label_dir='x', overlaps=dict(Car=[0.5, 0.5])), 'Car'),
+        (dict(label_dir='x', overlaps=dict(Car=[0.5, 0.7])), 'Car .* the strictest first'),
+        (dict(label_dir='no/where'), "folder 'no/where', label_dir of KittiMetric"),
     ],
 )
 def test_arguments(options, message):
     with pytest.raises(UserInputError, match=message):
         KittiMetric(**options)
+
+
+def test_tensors_of_any_kind():
+    bfloat16 = torch.tensor([[1.0, 2, 30, 40]], dtype=torch.bfloat16, requires_grad=True)
+    found = dict(bboxes=bfloat16, labels=torch.tensor([1]), scores=bfloat16[:, 0])
+    metric = KittiMetric(format_only=True, outfile_prefix='nowhere')
+    metric.process(None, [dict(img_id='1', pred_instances=found)])
+    assert metric.results[0][1]['bboxes'].tolist() == [[1, 2, 30, 40]]
 
 
 def test_no_class_in_common(label_dir):
