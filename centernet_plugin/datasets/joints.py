@@ -1,9 +1,12 @@
 """What is known of joints beyond their names: which mirror each other, bones, OKS constants."""
 
+import functools
+import logging
 import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from mmengine.logging import print_log
 
 from ..errors import UserInputError
 
@@ -33,12 +36,15 @@ COCO_SKELETON = (
 )
 OTHER_SIGMA = 0.067  # the mean of COCO's, for joints that nobody has measured
 
-# How names tell the sides: a word, its first letter as a word, or before a capital.
+# How names tell the sides; the first that a name has counts, wherever it has it.
 _SIDES = (
-    (re.compile('left', re.I), re.compile('right', re.I), 'right'),
-    (re.compile(r'(?<![a-z])l(?![a-z])', re.I), re.compile(r'(?<![a-z])r(?![a-z])', re.I), 'r'),
-    (re.compile(r'^[lL](?=[A-Z][a-z])'), re.compile(r'^[rR](?=[A-Z][a-z])'), 'r'),
+    re.compile('left|right', re.I),
+    re.compile('(?<![A-Za-z])[lr](?![A-Za-z])', re.I),  # l_eye, R.Eye, eye_l
+    re.compile('^[lLrR](?=[A-Z][a-z])|(?<=[a-z])[LR]$'),  # lEye, REye, eyeL, EyeR
 )
+# Many other words begin like this: lknee and Rknee, but lip and Root.
+_PERHAPS = re.compile('^[lLrR](?=[a-z])')
+_MIRRORED = dict(left='right', right='left', l='r', r='l')
 
 
 def joint_metainfo(
@@ -63,7 +69,12 @@ def joint_metainfo(
         UserInputError: categories with different joints, no names, or what does not fit them.
     """
     named = [c for c in categories if c['name'] in set(classes) and c.get('keypoints')]
-    for category in named[1:]:
+    for category in named:
+        if not isinstance(category['keypoints'], (list, tuple)):
+            raise UserInputError(
+                f"keypoints of the category {category['name']!r} in '{path}' are no list of names: "
+                f'{category["keypoints"]!r}'
+            )
         if category['keypoints'] != named[0]['keypoints']:
             raise UserInputError(
                 f"classes {named[0]['name']!r} and {category['name']!r} in '{path}' have different "
@@ -90,12 +101,12 @@ def joint_metainfo(
     else:
         skeleton = COCO_SKELETON if names == tuple(COCO_SIGMAS) else ()
     if 'flip_pairs' in given:
-        flip_pairs = _pairs(given['flip_pairs'], len(names), 0, 'flip_pairs of metainfo')
-        joints = [joint for pair in flip_pairs for joint in pair]
-        if len(set(joints)) < len(joints):
-            raise UserInputError(f'flip_pairs of metainfo name a joint twice: {flip_pairs}')
+        what = 'flip_pairs of metainfo'
+        flip_pairs = _exclusive(_pairs(given['flip_pairs'], len(names), 0, what), what)
     else:
         flip_pairs = flip_pairs_of(names)
+        if names != tuple(COCO_SIGMAS):
+            _log_pairs(names, flip_pairs)
     sigmas = given.get('sigmas', [COCO_SIGMAS.get(name, OTHER_SIGMA) for name in names])
     sigmas = tuple(float(sigma) for sigma in sigmas)
     if len(sigmas) != len(names) or not all(0 < sigma < np.inf for sigma in sigmas):
@@ -108,32 +119,55 @@ def joint_metainfo(
 def flip_pairs_of(names: Sequence[str]) -> tuple[tuple[int, int], ...]:
     """Indices (left, right) of joints that mirror each other, by left and right in their names.
 
-    Understands words, `left_eye`, `eye-right`, `LeftEye`, and letters, `l_eye`, `R.Eye`, `lEye`.
+    Understands words, `left_eye`, `eye-right`, `LeftEye`, and letters, `l_eye`, `R.Eye`, `lEye`,
+    `EyeL`, and `lknee` where there is an `rknee`. A mirror exchanges all of them in a name: the
+    `left_eye_right_corner` becomes the `right_eye_left_corner`.
 
     Raises:
-        UserInputError: a side without the other, which a mirrored image would label wrongly.
+        UserInputError: a side without the other, which a mirrored image would label wrongly, or
+            names that differ in nothing but capitals.
     """
-    places = {name.lower(): i for i, name in enumerate(names)}
-    pairs, lonely = [], []
-    for i, name in enumerate(names):
-        for left, right, word in _SIDES:
-            if left.search(name):
-                other = places.get(left.sub(word, name, count=1).lower())
-                if other is None:
-                    lonely.append(name)
-                else:
-                    pairs.append((i, other))
-                break
-            if right.search(name):
-                if right.sub('left' if word == 'right' else 'l', name, 1).lower() not in places:
-                    lonely.append(name)
-                break
-    if lonely:
+    places, pairs = {name.lower(): i for i, name in enumerate(names)}, []
+    if len(places) < len(names):
         raise UserInputError(
-            f'joint {lonely[0]!r} has no counterpart on the other side; set metainfo='
-            'dict(flip_pairs=[(left, right), ...]), indices from 0 of joints that mirror each other'
+            f'names of joints differ in capitals only: {tuple(names)}; set metainfo=dict('
+            'flip_pairs=[(left, right), ...])'
         )
-    return tuple(pairs)
+    for i, name in enumerate(names):
+        sides = next((sides for sides in _SIDES if sides.search(name)), _PERHAPS)
+        if not (first := sides.search(name)):
+            continue
+        mirrored = sides.sub(lambda side: _MIRRORED[side.group().lower()], name).lower()
+        if mirrored in places:
+            if first.group().lower() in ('left', 'l'):
+                pairs.append((i, places[mirrored]))
+        elif sides is not _PERHAPS:
+            raise UserInputError(
+                f'joint {name!r} has no counterpart on the other side; set metainfo=dict('
+                'flip_pairs=[(left, right), ...]), indices from 0 of joints that mirror each other'
+            )
+    return _exclusive(tuple(pairs), f'flip pairs told from the names {tuple(names)}')
+
+
+def _exclusive(pairs: tuple[tuple[int, int], ...], what: str) -> tuple[tuple[int, int], ...]:
+    joints = [joint for pair in pairs for joint in pair]
+    if len(set(joints)) < len(joints):
+        raise UserInputError(f'{what} name a joint twice: {pairs}')
+    return pairs
+
+
+@functools.cache  # the sets of a run have the same joints
+def _log_pairs(names: tuple[str, ...], pairs: tuple[tuple[int, int], ...]) -> None:
+    if pairs:
+        told = ', '.join(f'{names[left]} / {names[right]}' for left, right in pairs)
+        print_log(f'Joints that a mirror exchanges, told from their names: {told}', 'current')
+    else:
+        print_log(
+            'No names of joints tell left from right, so a mirror exchanges none; if it should, '
+            f'set metainfo=dict(flip_pairs=[(left, right), ...]), indices from 0 of {names}',
+            'current',
+            logging.WARNING,
+        )
 
 
 def _pairs(pairs, count: int, first: int, what: str) -> tuple[tuple[int, int], ...]:

@@ -8,8 +8,16 @@ from mmdet.registry import DATASETS
 from tiny_pose import joint_names, write_tiny_pose
 
 from centernet_plugin.datasets import CocoPoseDataset
-from centernet_plugin.datasets.joints import COCO_SIGMAS, flip_pairs_of
+from centernet_plugin.datasets.joints import COCO_SIGMAS, _log_pairs, flip_pairs_of, joint_metainfo
 from centernet_plugin.errors import UserInputError
+
+CORNERS = (
+    'nose',
+    'left_eye_left_corner',
+    'left_eye_right_corner',
+    'right_eye_left_corner',
+    'right_eye_right_corner',
+)
 
 
 @pytest.fixture
@@ -212,16 +220,52 @@ def test_classes_with_different_joints(tiny):
         (('hip-r', 'hip-l', 'roll', 'all'), ((1, 0),)),
         (('lHip', 'rHip', 'LKnee', 'RKnee', 'Rump', 'Lip'), ((0, 1), (2, 3))),
         (('nose', 'tail'), ()),
+        (CORNERS, ((1, 4), (2, 3))),
+        (('right_of_left_knee', 'left_of_right_knee'), ((1, 0),)),
+        (('EyeL', 'EyeR', 'Tail'), ((0, 1),)),
+        (('kneeR', 'kneeL'), ((1, 0),)),
+        (('Rknee', 'Lknee', 'Root', 'lip'), ((1, 0),)),
+        (('lknee', 'rknee', 'rump'), ((0, 1),)),
+        (('knee.l.001', 'knee.r.001'), ((0, 1),)),
     ],
 )
 def test_flip_pairs_from_names(names, pairs):
     assert flip_pairs_of(names) == pairs
 
 
-@pytest.mark.parametrize('name', ['left_eye', 'eye_right', 'l_eye', 'REye'])
+@pytest.mark.parametrize('name', ['left_eye', 'eye_right', 'l_eye', 'REye', 'eyeR'])
 def test_a_side_without_the_other(name):
     with pytest.raises(UserInputError, match=f"{name}' has no counterpart"):
         flip_pairs_of(('nose', name))
+
+
+def test_names_that_differ_in_capitals_only():
+    with pytest.raises(UserInputError, match='in capitals only'):
+        flip_pairs_of(('left_eye', 'Left_Eye', 'right_eye'))
+
+
+@pytest.mark.parametrize(
+    ('names', 'text'),
+    [
+        (('a', 'b'), 'a mirror exchanges none'),
+        (('head', 'fin_l', 'fin_r'), 'told from their names: fin_l / fin_r'),
+    ],
+)
+def test_flip_pairs_from_names_are_logged_once(monkeypatch, names, text):
+    logged = []
+    monkeypatch.setattr('centernet_plugin.datasets.joints.print_log', lambda *a: logged.append(a))
+    _log_pairs.cache_clear()
+    for _ in range(2):
+        category = [dict(name='fish', keypoints=list(names))]
+        joint_metainfo({}, category, ('fish',), 'file.json')
+    joint_metainfo(dict(flip_pairs=[(0, 1)]), category, ('fish',), 'file.json')
+    assert len(logged) == 1 and text in logged[0][0]
+
+
+def test_names_of_joints_that_are_no_list(tiny):
+    for wrong in (17, 'nose'):
+        with pytest.raises(UserInputError, match=f"of the category 'person' .* {wrong!r}"):
+            tiny(lambda data, wrong=wrong: data['categories'][0].update(keypoints=wrong))
 
 
 def test_is_built_by_its_name(tiny):
