@@ -31,7 +31,7 @@ class CocoDataset(MMDetCocoDataset):
     Raises:
         UserInputError: no such annotation file or image folder, not COCO's format, boxes that are
             not finite, class names that do not match the file's, values of fields that are not
-            what they should be, or, to train, a field that no annotation has.
+            what they should be, or, to train, no annotation at all or a field that none has.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class CocoDataset(MMDetCocoDataset):
             )
         try:
             coco = _CheckedCOCO(path)
-            if 'annotations' not in coco.dataset and not self.test_mode:
+            if not coco.dataset.get('annotations') and not self.test_mode:
                 raise UserInputError(f"'{path}' has no annotations to train on")
         except (json.JSONDecodeError, UnicodeDecodeError, AssertionError) as error:
             raise UserInputError(f"'{path}' is not a COCO annotation file: {error}") from error

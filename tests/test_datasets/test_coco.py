@@ -57,6 +57,13 @@ def test_not_json_and_not_coco(coco, tmp_path):
     assert len(coco(test_mode=True)) == 1, "as COCO's test-dev"
 
 
+@pytest.mark.parametrize('filter_cfg', [None, dict(filter_empty_gt=True)])
+def test_a_list_of_annotations_without_any(coco, filter_cfg):
+    with pytest.raises(UserInputError, match='no annotations to train on'):
+        coco(lambda data: data['annotations'].clear(), filter_cfg=filter_cfg)
+    assert len(coco(test_mode=True, filter_cfg=filter_cfg)) == 1
+
+
 @pytest.mark.parametrize(
     ('kind', 'key'),
     [

@@ -263,9 +263,15 @@ def classes_that_the_file_does_not_have(tiny):
     tiny.dataset().metainfo.classes = ('person', 'car')
 
 
-@spoil(no_objects=('error', 1))
+@spoil(load=('error', 1))
 def no_annotations(tiny):
     tiny.data['annotations'] = []
+
+
+@spoil(no_objects=('error', 1))
+def no_annotations_and_mmdet_s_dataset(tiny):
+    tiny.data['annotations'] = []
+    tiny.dataset().type = 'mmdet.CocoDataset'  # which does not mind
 
 
 @spoil(load=('error', 1))
