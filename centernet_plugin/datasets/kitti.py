@@ -17,6 +17,7 @@ ALL = 'all'
 # What is neither a class nor background: by type, the classes that ignore it.
 IGNORED_AS = dict(Van=('Car',), Truck=('Car',), Person_sitting=('Pedestrian',), DontCare=ALL)
 FIELDS = dict(depths=(), dimensions=(3,), alphas=())
+PLACES = dict(locations=(3,), rotations_y=())  # what no branch learns, to look at
 
 
 @DATASETS.register_module()
@@ -25,7 +26,9 @@ class KittiDataset(BaseDetDataset):
 
     Each frame's data info has ``img_path``, ``img_id`` (the frame's name, a string), ``height``,
     ``width``, ``cam2img`` (P2, (3, 4) float64), ``instances`` and ``fields``. Ignored instances and
-    values that the file leaves open have no value in the fields. A type that is neither a class
+    values that the file leaves open have no value in the fields, ``depths``, ``dimensions`` and
+    ``alphas`` and, with ``test_mode``, ``locations`` and ``rotations_y``, to draw the truth beside
+    what was found. A type that is neither a class
     nor ignored by one (Tram, Misc) is background, as published.
 
     Every file of the split is read when the dataset is made.
@@ -109,7 +112,8 @@ class KittiDataset(BaseDetDataset):
         """A frame's data info, and the types of all of its objects."""
         path = self._path('img', frame, self.img_suffix)
         calib, label = self._path('calib', frame), self._path('label', frame)
-        info = dict(img_path=path, img_id=frame, fields=dict(FIELDS), instances=[])
+        info = dict(img_path=path, img_id=frame, instances=[])
+        info['fields'] = FIELDS | PLACES if self.test_mode else dict(FIELDS)
         info['cam2img'] = read_camera(calib, backend_args=self.backend_args)
         if '://' not in path:  # else it would have to be downloaded
             info['width'], info['height'] = read_size(path)
@@ -150,7 +154,8 @@ def to_instances(
     Returns:
         One dict per object of a class, and one per class that ignores an object: ``bbox``
         [x1, y1, x2, y2], ``bbox_label``, ``ignore_flag`` and, unless it is ignored or the file
-        leaves them open, ``depths`` (metres), ``dimensions`` [h, w, l] (metres), ``alphas``.
+        leaves them open, ``depths`` (metres), ``dimensions`` [h, w, l] (metres), ``alphas``,
+        ``locations`` [x, y, z] of the CENTRE (metres), ``rotations_y``.
 
     Raises:
         UserInputError: an object of a class has an empty box.
@@ -193,6 +198,11 @@ def _fields(objects: KittiObjects, i: int) -> dict:
         fields['dimensions'] = objects.dimensions[i].tolist()
     if objects.alphas[i] != -10:
         fields['alphas'] = float(objects.alphas[i])
+    if objects.rotations_y[i] != -10:
+        fields['rotations_y'] = float(objects.rotations_y[i])
+    if 'depths' in fields and 'dimensions' in fields:
+        x, y, z = objects.locations[i].tolist()  # of the bottom; y points down
+        fields['locations'] = [x, y - fields['dimensions'][0] / 2, z]
     return fields
 
 

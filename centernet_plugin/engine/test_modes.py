@@ -9,6 +9,7 @@ from ..errors import UserInputError
 
 TEST_MODES = ('plain', 'flip', 'multi-scale', 'multi-scale+flip')
 TTA_MODEL = dict(type='centernet_plugin.CenterNetTTA')
+IN_SPACE = ('DepthBranch', 'DimensionBranch', 'OrientationBranch')
 
 
 def use_mode(cfg: Config, mode: str) -> None:
@@ -21,13 +22,20 @@ def use_mode(cfg: Config, mode: str) -> None:
         mode: one of the names.
 
     Raises:
-        UserInputError: an unknown mode, a ``tta_model`` other than ``CenterNetTTA``, or the config
-            has no ``tta_pipeline`` to take several scales from.
+        UserInputError: an unknown mode, a ``tta_model`` other than ``CenterNetTTA``, none for a
+            model of boxes in space, or the config has no ``tta_pipeline`` to take several scales
+            from.
     """
     if mode not in TEST_MODES:
         raise UserInputError(f"unknown test mode '{mode}', choose one of {', '.join(TEST_MODES)}")
     if mode == 'plain':
         return
+    if not cfg.get('tta_model') and _has_type(cfg.model, IN_SPACE):
+        raise UserInputError(
+            f'--test-mode {mode}: no augmented test of boxes in space is published, and no camera '
+            'sees a mirrored image; to do it all the same, give the config '
+            f'tta_model=dict(type={TTA_MODEL["type"]!r})'
+        )
     tta_model = ConfigDict(cfg.get('tta_model') or TTA_MODEL)
     if not _is_centernet_tta(tta_model):
         raise UserInputError(
@@ -74,7 +82,7 @@ def _check_tta(cfg: Config) -> None:
             raise UserInputError(f'testing with augmentation needs {name} in the config')
     if not num_views(cfg.tta_pipeline):
         raise UserInputError('tta_pipeline has to end in TestTimeAug, with its transforms')
-    if _is_centernet_tta(cfg.tta_model) and _has_flip(cfg.tta_pipeline):
+    if _is_centernet_tta(cfg.tta_model) and _has_type(cfg.tta_pipeline, ('RandomFlip',)):
         raise UserInputError(
             'CenterNetTTA mirrors the images itself; take RandomFlip out of tta_pipeline'
         )
@@ -97,11 +105,12 @@ def _test_datasets(dataset: ConfigDict) -> Iterator[ConfigDict]:
             yield from _test_datasets(part)
 
 
-def _has_flip(steps: object) -> bool:
-    """Whether there is a RandomFlip anywhere in a pipeline."""
-    if isinstance(steps, dict):
-        return _name(steps).endswith('RandomFlip') or any(map(_has_flip, steps.values()))
-    return isinstance(steps, (list, tuple)) and any(map(_has_flip, steps))
+def _has_type(settings: object, kinds: tuple[str, ...]) -> bool:
+    """Whether anything within settings is of a type whose name ends like one of ``kinds``."""
+    if isinstance(settings, dict):
+        inside = any(_has_type(value, kinds) for value in settings.values())
+        return inside or _name(settings).endswith(kinds)
+    return isinstance(settings, (list, tuple)) and any(_has_type(one, kinds) for one in settings)
 
 
 def _is_centernet_tta(tta_model: dict) -> bool:

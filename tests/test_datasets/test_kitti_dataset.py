@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mmdet.registry import DATASETS
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from tiny_kitti import P2, SIZE, make_kitti
 
 from centernet_plugin.datasets import KittiDataset
@@ -14,6 +16,7 @@ from centernet_plugin.errors import UserInputError
 from centernet_plugin.space import box_corners
 from centernet_plugin.visualization.boxes3d import project
 
+CONFIGS = Path(__file__).parents[2] / 'configs'
 CLASSES = ('Pedestrian', 'Car', 'Cyclist')
 PLACE = ' 0 0 0.5 10 20 30 40 1 2 3 1 2 9 0.25\n'
 DONT_CARE = 'DontCare -1 -1 -10 50 20 70 40 -1 -1 -1 -1000 -1000 -1000 -10\n'
@@ -157,6 +160,27 @@ def test_pipeline(load):
     results = load(pipeline=pipeline)[1]
     assert results['img'].shape == (*SIZE, 3)
     assert len(results['gt_bboxes']) == len(results['gt_ignore_flags']) == 2
+
+
+def test_the_truth_has_its_place_in_space_where_it_is_tested(tmp_path):
+    """To be drawn beside the detections: centres, in the frame of the image's camera."""
+    init_default_scope('mmdet')
+    truth = make_kitti(tmp_path, 3)['000002']
+    cfg = Config.fromfile(CONFIGS / '_base_/datasets/kitti_warp1280x384.py')
+    samples = [
+        KittiDataset(data_root=str(tmp_path), **settings)[2]['data_samples'].gt_instances
+        for settings in (
+            dict(pipeline=cfg.test_pipeline, test_mode=True),
+            dict(pipeline=cfg.train_pipeline),
+        )
+    ]
+    gt = samples[0]
+    corners = project(box_corners(gt.locations, gt.dimensions, gt.rotations_y), P2)
+    pixels = corners[..., :2] / corners[..., 2:]
+    boxes = np.concatenate([pixels.min(1), pixels.max(1)], 1)
+    np.testing.assert_allclose(boxes, truth.bboxes, atol=1e-2)
+    np.testing.assert_allclose(boxes, gt.bboxes.tensor, atol=1e-2)
+    assert 'locations' not in samples[1] and 'depths' in samples[1]
 
 
 def test_tiny_set_fits_its_pictures(tmp_path):

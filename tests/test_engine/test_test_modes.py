@@ -150,3 +150,15 @@ def test_every_config_has_them(path):
     assert {view.get('pad') for view in views} == {placed.get('pad')}
     assert {str(view.get('size')) for view in views} == {str(placed.get('size'))}
     assert placed.get('scale', 1) in [view.get('scale', 1) for view in views]
+
+
+def test_boxes_in_space_have_no_augmented_test():
+    cfg = Config.fromfile(
+        CONFIGS.parent / 'kitti/centernet_dla34-dcnv2_2xb8-warp1280x384-70e_kitti.py'
+    )
+    use_mode(cfg, 'plain')
+    with pytest.raises(UserInputError, match='no augmented test of boxes in space is published'):
+        use_mode(cfg, 'flip')
+    cfg.tta_model = dict(type='centernet_plugin.CenterNetTTA')
+    use_mode(cfg, 'flip')
+    assert cfg.model.type == 'centernet_plugin.CenterNetTTA'

@@ -144,3 +144,11 @@ def _observation_angles(values: np.ndarray, warp: Warp) -> np.ndarray:
     if b or c or d < 0:
         return np.full_like(values, np.nan)
     return values if a > 0 else (2 * np.pi - values) % (2 * np.pi) - np.pi
+
+
+@field_warp('locations', 'rotations_y')
+def _places(values: np.ndarray, warp: Warp) -> np.ndarray:
+    """(N, ...). In the frame of the camera, which sees no image that is mirrored or turned."""
+    (a, b), (c, d) = warp.matrix[:, :2]
+    known = not (warp.zoomed or b or c or a < 0 or d < 0)
+    return values if known else np.full_like(values, np.nan)

@@ -271,6 +271,25 @@ def test_zoom_makes_metres_unknown_and_mirrors_turn_angles():
         assert np.sin(turned) == pytest.approx(np.sin(angle))
 
 
+@pytest.mark.parametrize(
+    ('matrix', 'zoomed', 'known'),
+    [
+        ([[2.0, 0, 5], [0, 2, 7]], False, True),
+        ([[2.0, 0, 5], [0, 2, 7]], True, False),
+        ([[-1.0, 0, 5], [0, 1, 0]], False, False),
+        ([[0.9, 0.1, 5], [-0.1, 0.9, 0]], False, False),
+    ],
+)
+def test_places_are_those_of_the_camera(matrix, zoomed, known):
+    fields = dict(locations=np.array([[1.0, 2, 9]]), rotations_y=np.array([0.3]))
+    results = boxed(fields)
+    warp_fields(results, np.array(matrix), zoomed)
+    for name, values in fields.items():
+        np.testing.assert_array_equal(
+            results['gt_fields'][name], values if known else values * np.nan
+        )
+
+
 def test_own_fields_may_have_a_rule():
     @field_warp('velocity_for_test')
     def velocity(values: np.ndarray, warp: Warp) -> np.ndarray:
