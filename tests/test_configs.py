@@ -21,6 +21,9 @@ from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 from voc_devkit import make_voc
 
+from centernet_plugin.datasets import CocoPoseDataset
+from centernet_plugin.models import CenterNetHead
+
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 SHIPPED = sorted(p for p in CONFIGS.rglob('*.py') if '_base_' not in p.relative_to(CONFIGS).parts)
 ROOT_TYPES = {  # live in mmengine's or mmcv's root registries, where a prefix would not be found
@@ -508,3 +511,17 @@ def test_voc_trains_and_evaluates(tmp_path, monkeypatch):
     )
     runner.val_evaluator.process([sample], batch)
     assert runner.val_evaluator.evaluate(1)['pascal_voc/mAP'] == 1
+
+
+def test_readme_s_joints_are_those_of_the_dataset():
+    text = (CONFIGS.parent / 'README.md').read_text()
+    (code,) = re.findall(r'```python\n(joints = .*?)```', text, re.DOTALL)
+    names = {}
+    exec(code, names)
+    head = CenterNetHead(num_classes=1, in_channels=4, branches=names['branches'])
+    pairs = CocoPoseDataset.METAINFO['flip_pairs']
+    jointed = [branch for branch in head.branches if hasattr(branch, 'flip_pairs')]
+    assert jointed and all(
+        {frozenset(p) for p in branch.flip_pairs} == {frozenset(p) for p in pairs}
+        for branch in jointed
+    )
