@@ -13,6 +13,8 @@ from ..errors import UserInputError
 from ..registry import DATASETS
 from .fields import field_shapes, read_values, require_fields
 
+ANNOTATION_KEYS = ('id', 'image_id', 'category_id', 'bbox', 'area', 'iscrowd')
+
 
 @DATASETS.register_module()
 class CocoDataset(MMDetCocoDataset):
@@ -115,14 +117,13 @@ def check_coco(dataset: dict) -> None:
         raise UserInputError("annotations are not in COCO's format: no list 'images' with entries")
     if not isinstance(dataset.get('categories'), list):
         raise UserInputError("annotations are not in COCO's format: no list 'categories'")
-    _require_keys('image', dataset['images'], ('id', 'file_name', 'width', 'height'))
-    _require_keys('category', dataset['categories'], ('id', 'name'))
+    require_keys('image', dataset['images'], ('id', 'file_name', 'width', 'height'))
+    require_keys('category', dataset['categories'], ('id', 'name'))
     if 'annotations' not in dataset:  # COCO's test-dev
         return
     if not isinstance(dataset['annotations'], list):
         raise UserInputError("annotations are not in COCO's format: 'annotations' is no list")
-    keys = ('id', 'image_id', 'category_id', 'bbox', 'area', 'iscrowd')
-    _require_keys('annotation', dataset['annotations'], keys)
+    require_keys('annotation', dataset['annotations'], ANNOTATION_KEYS)
     annotations = [ann for ann in dataset['annotations'] if not ann.get('ignore', False)]
     try:
         boxes = np.array([ann['bbox'] for ann in annotations], np.float64).reshape(-1, 4)
@@ -139,7 +140,12 @@ def check_coco(dataset: dict) -> None:
         )
 
 
-def _require_keys(kind: str, entries: list, keys: tuple[str, ...]) -> None:
+def require_keys(kind: str, entries: list, keys: tuple[str, ...]) -> None:
+    """Fail unless every entry of a list of the file is an object with these keys.
+
+    Raises:
+        UserInputError: names the entry, of this ``kind``, and the key.
+    """
     for i, entry in enumerate(entries):
         if not isinstance(entry, dict):
             raise UserInputError(f"annotations are not in COCO's format: {kind} {i} is no object")

@@ -2,6 +2,7 @@
 
 import os.path as osp
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from mmdet.datasets.base_det_dataset import BaseDetDataset
@@ -62,6 +63,11 @@ class KittiDataset(BaseDetDataset):
         ignored_as: Mapping[str, Sequence[str] | str] = IGNORED_AS,
         **kwargs,
     ) -> None:
+        if not isinstance(data_prefix, Mapping):
+            raise UserInputError(
+                f'data_prefix of KittiDataset is {data_prefix!r}; set data_prefix=dict(img=..., '
+                'calib=..., label=...), or some of them'
+            )
         self.img_suffix, self.ignored_as = img_suffix, dict(ignored_as)
         super().__init__(ann_file=ann_file, data_prefix=FOLDERS | dict(data_prefix), **kwargs)
 
@@ -81,6 +87,14 @@ class KittiDataset(BaseDetDataset):
             info, types = self._load_frame(frame, classes)
             data_list.append(info)
             seen.update(types)
+        known = {*TYPES, *classes, *self.ignored_as}
+        for name in sorted(seen - known):  # else it would be background without a word
+            meant = [other for other in known if other.lower() == name.lower()]
+            if meant:
+                raise UserInputError(
+                    f"objects of '{self.data_prefix['label']}' are of the type {name!r}, which is "
+                    f'not {meant[0]!r} here; write it as KITTI does'
+                )
         unknown = [name for name in classes if name not in (*TYPES, *seen)]
         if unknown and seen:
             raise UserInputError(
@@ -131,9 +145,12 @@ class KittiDataset(BaseDetDataset):
         if kind == 'label' and self.test_mode:
             return None
         name = dict(img='image', calib='calibration').get(kind, kind)
+        folder, like = Path(self.data_prefix[kind]), ''
+        if folder.is_dir() and (files := sorted(file.name for file in folder.iterdir())):
+            like = f", or mend the line {frame} of '{self.ann_file}': there is {files[0]}"
         raise UserInputError(
             f"{name} '{path}' of frame {frame} does not exist; set data_root and "
-            f'data_prefix=dict({kind}=...) of the dataset to where KITTI is'
+            f'data_prefix=dict({kind}=...) of the dataset to where KITTI is{like}'
         )
 
 

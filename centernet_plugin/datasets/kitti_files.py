@@ -173,7 +173,7 @@ def read_split(path: str | os.PathLike, *, backend_args: dict | None = None) -> 
 def _read_lines(path: str | os.PathLike, backend_args: dict | None) -> list[tuple[int, str]]:
     """Lines that are not blank with their numbers from 1."""
     try:
-        text = fileio.get(str(path), backend_args=backend_args).decode('utf-8')
+        text = fileio.get(str(path), backend_args=backend_args).decode('utf-8-sig')
     except FileNotFoundError as error:
         raise UserInputError(f"file '{path}' does not exist") from error
     except UnicodeDecodeError as error:

@@ -13,6 +13,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
 from ..arrays import to_numpy
+from ..datasets.coco import ANNOTATION_KEYS, require_keys
 from ..errors import UserInputError
 from ..registry import METRICS
 
@@ -111,7 +112,8 @@ def read_truth(path: str) -> COCO:
     """Annotations of a keypoint file; the number of visible joints is counted where it lacks.
 
     Raises:
-        UserInputError: no such file, not COCO's format, or an annotation without keypoints.
+        UserInputError: no such file, not COCO's format, or an annotation without keypoints or
+            another of the keys that pycocotools counts by.
     """
     if not osp.isfile(path):
         raise UserInputError(f"annotation file '{path}' of KeypointMetric does not exist")
@@ -124,10 +126,12 @@ def read_truth(path: str) -> COCO:
         raise UserInputError(
             f"'{path}' is not a COCO annotation file to count by: {error!r}"
         ) from error
+    require_keys('annotation', annotations, ANNOTATION_KEYS)
     for ann in annotations:
-        if 'keypoints' not in ann and (not jointed or ann['category_id'] in jointed):
-            raise UserInputError(f"annotation {ann['id']} in '{path}' has no keypoints")
-        ann.setdefault('keypoints', [])
+        if ann.get('keypoints') is None:
+            if not jointed or ann['category_id'] in jointed:
+                raise UserInputError(f"annotation {ann['id']} in '{path}' has no keypoints")
+            ann['keypoints'] = []
         ann.setdefault('num_keypoints', int(np.count_nonzero(ann['keypoints'][2::3])))
     return coco
 

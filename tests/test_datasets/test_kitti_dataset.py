@@ -126,6 +126,14 @@ def test_missing_files_are_named(tmp_path, load, name, kind):
             load(test_mode=True)
 
 
+@pytest.mark.parametrize('line', ['000001.png', '1'])
+def test_a_line_of_the_list_that_is_no_frame_is_named(tmp_path, load, line):
+    (tmp_path / 'ImageSets/odd.txt').write_text(f'000000\n{line}\n')
+    message = f"mend the line {line} of '.*odd.txt': there is 000000.png"
+    with pytest.raises(UserInputError, match=message):
+        load(ann_file='ImageSets/odd.txt')
+
+
 def test_testing_folder(tmp_path, load):
     (tmp_path / 'training/label_2').rename(tmp_path / 'gone')
     (tmp_path / 'training').rename(tmp_path / 'testing')
@@ -146,6 +154,11 @@ def test_other_mistakes_are_named(tmp_path, load, label):
     label('Car' + PLACE + 'Car' + PLACE.replace(' 30 ', ' 10 '))
     with pytest.raises(UserInputError, match='object 2 of .*000000.txt., a Car, has the box'):
         load()
+    label('Pedestrian' + PLACE + 'car' + PLACE)
+    with pytest.raises(UserInputError, match="label_2' are of the type 'car', .* not 'Car' here"):
+        load()
+    with pytest.raises(UserInputError, match=r"data_prefix of KittiDataset is 'foo'; set .*img="):
+        load(data_prefix='foo')
     label('Car 0\n')
     with pytest.raises(UserInputError, match='line 1 of .*000000.txt'):
         load()

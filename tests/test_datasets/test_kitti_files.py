@@ -147,6 +147,7 @@ def test_malformed_cameras_are_named(write, content, message):
 
 def test_split(write):
     assert read_split(write('000003\n000001\r\n\n 000002')) == ['000003', '000001', '000002']
+    assert read_split(write('\ufeff000003\n')) == ['000003'], "as Windows' editors save it"
     for content, message in [
         ('\n', 'names no frames'),
         ('000001\n000002\n000001', 'frame 000001 .* twice, in line 1 and in line 3'),

@@ -230,3 +230,31 @@ def test_ground_truth_of_real_data_is_perfect(variable, file):
     metric.process({}, samples)
     numbers = metric.evaluate(len(samples))
     assert all(value == pytest.approx(1) for value in numbers.values()), numbers
+
+
+@pytest.mark.parametrize('key', ['area', 'bbox', 'iscrowd', 'image_id', 'category_id'])
+def test_annotations_without_what_is_counted_by_are_named(tiny, key):
+    data = json.loads(tiny.path.read_text())
+    del data['annotations'][1][key]
+    tiny.path.write_text(json.dumps(data))
+    with pytest.raises(UserInputError, match=key):
+        KeypointMetric(str(tiny.path))
+
+
+def test_joints_that_are_null(tiny):
+    data = json.loads(tiny.path.read_text())
+    data['annotations'][0]['keypoints'] = None
+    tiny.path.write_text(json.dumps(data))
+    with pytest.raises(UserInputError, match='annotation 1 .* has no keypoints'):
+        KeypointMetric(str(tiny.path))
+    data['categories'].append(dict(id=2, name='ball'))
+    data['annotations'][0]['category_id'] = 2  # which has none
+    tiny.path.write_text(json.dumps(data))
+    KeypointMetric(str(tiny.path))
+
+
+def test_tensors_of_any_kind(tiny):
+    found = tiny.samples[0]['pred_instances']
+    found['keypoints'] = found['keypoints'].bfloat16()
+    found['bboxes'].requires_grad_()
+    assert 0 <= tiny.count()['coco/keypoints_mAP_50'] <= 1
