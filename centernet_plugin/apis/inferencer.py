@@ -6,6 +6,9 @@ import mmengine
 import numpy as np
 from mmdet.apis import DetInferencer
 from mmdet.structures import DetDataSample
+from torch import nn
+
+from .class_names import with_class_names
 
 
 class CenterNetInferencer(DetInferencer):
@@ -18,6 +21,12 @@ class CenterNetInferencer(DetInferencer):
         infer('photo.jpg', out_dir='out', no_save_pred=False)
         infer(dict(img_path='000008.png', cam2img=p2), out_dir='out')  # (3, 4), metres to pixels
     """
+
+    def _load_weights_to_model(self, model: nn.Module, checkpoint: dict | None, cfg) -> None:
+        """As mmdet's, with class names of the config where the checkpoint has none."""
+        if checkpoint is not None:
+            checkpoint = with_class_names(checkpoint, cfg)
+        super()._load_weights_to_model(model, checkpoint, cfg)
 
     def pred2dict(self, data_sample: DetDataSample, pred_out_dir: str = '') -> dict:
         """A prediction in lists and numbers, NaN as None; also written as json into a folder."""
