@@ -1,6 +1,7 @@
 from .detections import detect
 from .frames import Frame
+from .inference_runner import InferenceRunner
 from .inferencer import CenterNetInferencer
 from .sources import find_sources
 
-__all__ = ['CenterNetInferencer', 'Frame', 'detect', 'find_sources']
+__all__ = ['CenterNetInferencer', 'Frame', 'InferenceRunner', 'detect', 'find_sources']
