@@ -132,7 +132,9 @@ class InferenceRunner:
         """A prediction in lists and numbers, with the names of its classes."""
         found = self.infer.pred2dict(sample)
         classes = self.infer.model.dataset_meta['classes']
-        found['label_names'] = [classes[label] for label in found['labels']]
+        found['label_names'] = [
+            classes[label] if label < len(classes) else str(label) for label in found['labels']
+        ]
         return found
 
     def _draw(self, frame: Frame, sample: DetDataSample) -> np.ndarray:

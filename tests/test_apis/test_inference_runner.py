@@ -236,6 +236,13 @@ def test_class_names_of_the_checkpoint_come_first(config, checkpoint, tmp_path):
     assert tuple(infer.model.dataset_meta['classes']) == ('x', 'y', 'z')
 
 
+def test_classes_without_a_name_are_numbers(make, infer, monkeypatch):
+    monkeypatch.setitem(infer.model.dataset_meta, 'classes', ())
+    make()(find_sources(['photos']))
+    found = load('out/preds/a.json')
+    assert found['label_names'] == [str(label) for label in found['labels']]
+
+
 def test_images_are_decoded_as_the_config_says(config, checkpoint):
     config = copy.deepcopy(config)
     config.test_dataloader.dataset.pipeline[0].update(
