@@ -1,3 +1,14 @@
+from .detections import detect
+from .frames import Frame
+from .inference_runner import InferenceRunner
 from .inferencer import CenterNetInferencer, result_names
+from .sources import find_sources
 
-__all__ = ['CenterNetInferencer', 'result_names']
+__all__ = [
+    'CenterNetInferencer',
+    'Frame',
+    'InferenceRunner',
+    'detect',
+    'find_sources',
+    'result_names',
+]

@@ -14,6 +14,8 @@ from torch import nn
 from ..arrays import to_numpy
 from ..engine.checkpoint_fit import misfit
 from ..errors import UserInputError
+from ..models.detectors.unwrap import unwrap
+from .class_names import with_class_names
 
 
 class CenterNetInferencer(DetInferencer):
@@ -36,9 +38,10 @@ class CenterNetInferencer(DetInferencer):
 
     def _load_weights_to_model(self, model: nn.Module, checkpoint: dict | None, cfg) -> None:
         if checkpoint is not None:
-            sentence, _ = misfit(model, checkpoint)
+            sentence, _ = misfit(unwrap(model), checkpoint)
             if sentence:
                 raise UserInputError(sentence)
+            checkpoint = with_class_names(checkpoint, cfg)
         super()._load_weights_to_model(model, checkpoint, cfg)
 
     def preprocess(self, inputs: list, *args, **kwargs) -> Iterator:

@@ -1,0 +1,65 @@
+"""Results of images as files."""
+
+import json
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..errors import UserInputError
+from .frames import IMAGES, Frame
+
+
+class ImageWriter:
+    """Writes ``preds/NAME.json`` and ``vis/NAME.jpg`` (or as the image's file) of every image.
+
+    Args:
+        out_dir: folder, made when the first result is there.
+    """
+
+    def __init__(self, out_dir: str | Path) -> None:
+        self.out_dir = Path(out_dir)
+
+    def write(self, frame: Frame, found: dict, drawn: np.ndarray | None) -> None:
+        """Write what was found on an image.
+
+        Args:
+            frame: the image.
+            found: of lists and numbers.
+            drawn: (H, W, 3), uint8, BGR; None writes no picture.
+
+        Raises:
+            UserInputError: there is no writing to the folder.
+        """
+        path = self.out_dir / 'preds' / f'{frame.name}.json'
+        make_place(path, frame.source)
+        part = path.with_name(f'{path.name}.part')  # no half of a file, whatever happens
+        part.write_text(json.dumps(found))
+        os.replace(part, path)
+        if drawn is None:
+            return
+        suffix = Path(frame.source.split('?')[0]).suffix
+        suffix = suffix if suffix.lower() in IMAGES else '.jpg'
+        name = frame.name if frame.name.endswith(suffix) else f'{frame.name}{suffix}'
+        path = self.out_dir / 'vis' / name
+        make_place(path, frame.source)
+        if not cv2.imwrite(str(path), drawn):
+            raise UserInputError(f"picture '{path}' cannot be written")
+
+    def close(self) -> None:
+        """Every file is complete as soon as it is written."""
+
+
+def make_place(path: Path, source: str) -> None:
+    """Make the folder of a file that is to be written.
+
+    Raises:
+        UserInputError: it cannot be made, or the file is ``source``, which is being read.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserInputError(f"folder '{path.parent}' cannot be made: {error.strerror}") from error
+    if path.exists() and os.path.exists(source) and path.samefile(source):
+        raise UserInputError(f"'{path}' would be written over what it is made of; change --out-dir")

@@ -1,0 +1,118 @@
+"""What a user may name, and what is then read, under which names."""
+
+import cv2
+import pytest
+from moving_square import FakeCamera, picture
+
+from centernet_plugin.apis import find_sources
+from centernet_plugin.apis.image_files import ImageFiles
+from centernet_plugin.apis.sources import is_video, unique_names
+from centernet_plugin.apis.video import Video
+from centernet_plugin.errors import UserInputError
+
+
+def found(*inputs, **options):
+    """Names by path, of all sources."""
+    result = {}
+    for source in find_sources(inputs, **options):
+        names = source.names if isinstance(source, ImageFiles) else [source.name]
+        result.update(zip(source.paths, names, strict=True))
+    return result
+
+
+def test_an_image_and_a_video(files):
+    assert found('photos/a.png') == {'photos/a.png': 'a'}
+    (source,) = find_sources(['clip.avi'])
+    assert isinstance(source, Video) and (source.name, source.total, source.fps) == ('clip', 7, 10)
+
+
+def test_a_folder_has_images_and_videos(files):
+    (files / 'clip.avi').rename('photos/clip.avi')
+    flat = {f'photos/{name}': name.split('.')[0] for name in ('a.png', 'b.png', 'clip.avi')}
+    assert found('photos') == found('photos/') == flat
+    assert found('photos', recursive=True) == flat | {'photos/deep/c.png': 'deep/c'}
+
+
+def test_patterns(files):
+    assert found('photos/*.png') == {'photos/a.png': 'a', 'photos/b.png': 'b'}
+    assert found('photos/**/*.png')['photos/deep/c.png'] == 'deep/c'
+    assert found(str(files / 'photos/*'))[str(files / 'photos/b.png')] == 'b'
+    cv2.imwrite('photos/[1].png', picture(1))
+    assert found('photos/[1].png') == {'photos/[1].png': '[1]'}, 'a file of that name comes first'
+
+
+def test_a_list(files):
+    lines = ['# two images', 'photos/a.png', '', 'http://host/x.jpg', 'b.png', 'gone.jpg']
+    (files / 'photos/list.txt').write_text('\n'.join(lines))
+    assert found('photos/list.txt') == {
+        'photos/a.png': 'a',
+        'http://host/x.jpg': 'x',
+        'photos/b.png': 'b',  # beside the list
+        'gone.jpg': 'gone',  # said when it is read
+    }
+
+
+def test_several_of_them_keep_their_order(files):
+    sources = find_sources(['photos', 'clip.avi', 'photos/deep/c.png', 'http://host/y.png'])
+    assert [type(source) for source in sources] == [ImageFiles, Video, ImageFiles]
+    assert [source.total for source in sources] == [2, 7, 2]
+
+
+def test_a_camera_by_its_number(files):
+    camera = FakeCamera()
+    (source,) = find_sources(['0'], open_capture=camera)
+    assert camera.source == 0 and camera.released == 1
+    assert (source.name, source.fps, source.total) == ('camera0', 30, None)
+    (files / '1').write_bytes((files / 'photos/a.png').read_bytes())
+    assert found('1') == {'1': '1'}, 'a file of that name comes first'
+
+
+@pytest.mark.parametrize(
+    ('address', 'video'),
+    [
+        ('https://host/a.jpg?size=3', False),
+        ('https://host/photo', False),
+        ('https://host/a.mp4?start=3', True),
+        ('rtsp://host/stream', True),
+        ('s3://bucket/a.png', False),
+        ('folder/a.MP4', True),
+        (0, True),
+    ],
+)
+def test_addresses(address, video):
+    assert is_video(address) == video
+
+
+def test_names():
+    assert unique_names(['a.jpg', 'b.png']) == ['a', 'b']
+    assert unique_names(['a.jpg', 'a.png', 'b.png']) == ['a.jpg', 'a.png', 'b']
+    assert unique_names(['a.jpg', 'a.jpg', 'a_2.jpg', 'a.jpg']) == ['a', 'a_2', 'a_2_2', 'a_3']
+    assert unique_names(['s/a.jpg', 'a.jpg']) == ['s/a', 'a']
+    assert unique_names(['camera0', 'v1.2/a.b.jpg']) == ['camera0', 'v1.2/a.b']
+
+
+@pytest.mark.parametrize(
+    ('text', 'sentence'),
+    [
+        ('nowhere', "image or folder 'nowhere' does not exist"),
+        ('nowhere.mp4', "video 'nowhere.mp4' does not exist"),
+        ('photos/*.tif', "no image or video matches 'photos/*.tif'"),
+        ('empty', "folder 'empty' has no images or videos"),
+        ('empty.txt', "list 'empty.txt' is empty"),
+        ('bytes.txt', "'bytes.txt' is not a text file that lists images"),
+    ],
+)
+def test_mistakes(files, text, sentence):
+    (files / 'empty').mkdir()
+    (files / 'empty.txt').write_text('# nothing\n')
+    (files / 'bytes.txt').write_bytes(b'\xff\xfe\x80')
+    with pytest.raises(UserInputError) as raised:
+        find_sources([text])
+    assert str(raised.value).startswith(sentence)
+
+
+def test_camera_that_is_not_there():
+    with pytest.raises(UserInputError, match='camera 3 cannot be opened'):
+        find_sources(['3'], open_capture=FakeCamera(opened=False))
+    with pytest.raises(UserInputError, match='at least 1 frame'):
+        find_sources(['3'], max_frames=0)
