@@ -328,8 +328,9 @@ def test_pictures_of_the_docs_are_those_of_todays_networks(tool, tmp_path, name)
     modules = re.findall('id="((?:backbone|neck|bbox_head)[.].*?)"', docs)
     assert modules == re.findall('id="((?:backbone|neck|bbox_head)[.].*?)"', today)
     assert CONFIGS[name] in texts[0] and 'M parameters' in texts[1] and len(modules) > 12
-    command = f'draw {CONFIGS[name].removesuffix("_coco")} {PICTURES[name]}'
-    assert command in (ROOT / 'docs/architecture.md').read_text('utf-8').splitlines()
+    picture = f'docs/architecture_{PICTURES[name]}.svg'
+    command = f'configs/centernet/centernet_{CONFIGS[name]}.py --out {picture}'
+    assert command in (ROOT / 'docs/architecture.md').read_text('utf-8')
 
 
 @pytest.fixture
