@@ -7,7 +7,7 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=3, save_best='auto'),
-    sampler_seed=dict(type='DistSamplerSeedHook'),
+    sampler_seed=dict(type='centernet_plugin.SeedHook'),
     visualization=dict(type='mmdet.DetVisualizationHook'),
 )
 custom_hooks = [dict(type='centernet_plugin.SanityCheckHook')]

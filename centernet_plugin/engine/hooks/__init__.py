@@ -1,4 +1,5 @@
 from .accelerate_hook import AccelerateHook
 from .sanity_check_hook import SanityCheckHook
+from .seed_hook import SeedHook
 
-__all__ = ['AccelerateHook', 'SanityCheckHook']
+__all__ = ['AccelerateHook', 'SanityCheckHook', 'SeedHook']
