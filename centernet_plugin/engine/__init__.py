@@ -1,5 +1,11 @@
 from . import hooks  # noqa: F401
 from .autocast_optim_wrapper import AutocastOptimWrapper
-from .hooks import AccelerateHook, SanityCheckHook, SeedHook
+from .hooks import AccelerateHook, CheckInvalidLossHook, SanityCheckHook, SeedHook
 
-__all__ = ['AccelerateHook', 'AutocastOptimWrapper', 'SanityCheckHook', 'SeedHook']
+__all__ = [
+    'AccelerateHook',
+    'AutocastOptimWrapper',
+    'CheckInvalidLossHook',
+    'SanityCheckHook',
+    'SeedHook',
+]

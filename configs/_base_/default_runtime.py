@@ -8,6 +8,7 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=3, save_best='auto'),
     sampler_seed=dict(type='centernet_plugin.SeedHook'),
+    invalid_loss=dict(type='centernet_plugin.CheckInvalidLossHook'),
     visualization=dict(type='mmdet.DetVisualizationHook'),
 )
 custom_hooks = [dict(type='centernet_plugin.SanityCheckHook')]

@@ -1,5 +1,6 @@
 from .accelerate_hook import AccelerateHook
+from .check_invalid_loss_hook import CheckInvalidLossHook
 from .sanity_check_hook import SanityCheckHook
 from .seed_hook import SeedHook
 
-__all__ = ['AccelerateHook', 'SanityCheckHook', 'SeedHook']
+__all__ = ['AccelerateHook', 'CheckInvalidLossHook', 'SanityCheckHook', 'SeedHook']
