@@ -2,6 +2,7 @@
 
 import argparse
 import atexit
+import errno
 import os
 import os.path as osp
 import pickle
@@ -22,6 +23,7 @@ USER_ERROR = 2
 INTERRUPTED = 130
 CHECK = 'centernet_plugin.SanityCheckHook'
 FAST = 'centernet_plugin.AccelerateHook'
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 INSIST = 3.0  # seconds after which an interrupt that nobody heard is raised again
 
 
@@ -230,6 +232,9 @@ def explain(error: BaseException) -> str | None:
         if innermost.filename is not None:
             return f"'{innermost.filename}' does not exist"
         return _message(innermost)
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        where = f" '{error.filename}'" if error.filename else ''
+        return f'nothing more can be written{where}: {error.strerror}'
     if isinstance(error, (pickle.UnpicklingError, EOFError)) or 'PytorchStreamReader' in str(error):
         # torch's own message is a page; what is wrong stands in the line of its unpickler.
         reason = re.search('WeightsUnpickler error: (.+)', str(error))

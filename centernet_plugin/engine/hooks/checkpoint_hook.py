@@ -1,0 +1,119 @@
+"""Checkpoints that a full disk or a killed process cannot spoil."""
+
+import os.path as osp
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mmengine.dist import is_main_process
+from mmengine.fileio import LocalBackend
+from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
+from mmengine.runner import Runner
+
+from ...errors import UserInputError
+from ...registry import HOOKS
+from ..whole_files import WHOLE, WholeFileBackend, write_whole
+
+
+@HOOKS.register_module()
+class CheckpointHook(MMEngineCheckpointHook):
+    """mmengine's CheckpointHook that removes old checkpoints only once the new one is whole.
+
+    mmengine removes what ``max_keep_ckpts`` does not allow, and the best checkpoint so far, before
+    it writes the next, and writes that and ``last_checkpoint`` in place: a full disk takes all of
+    them. Here files are written beside their place and moved there. There has to be room for one
+    checkpoint more than are kept.
+
+    On other storage than the local disk (``out_dir='s3://...'``) mmengine writes as ever.
+
+    Args are mmengine's.
+
+    Raises:
+        UserInputError: a checkpoint cannot be written; says why, and which is the last whole one.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        super().before_train(runner)
+        if self.file_client_args is None and type(self.file_backend) is LocalBackend:
+            self.backend_args = dict(backend=WHOLE)
+            self.file_backend = WholeFileBackend()
+
+    def after_val_epoch(self, runner: Runner, metrics: dict) -> None:
+        with self._removing_last(runner):
+            super().after_val_epoch(runner, metrics)
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+        name = self.filename_tmpl.format(step)
+        with self._removing_last(runner):
+            if self.max_keep_ckpts > 0 and step not in self.keep_ckpt_ids:
+                if len(self.keep_ckpt_ids) == self.max_keep_ckpts:
+                    self._remove(self.filename_tmpl.format(self.keep_ckpt_ids.popleft()))
+                self.keep_ckpt_ids.append(step)
+                runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
+            self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
+            runner.message_hub.update_info('last_ckpt', self.last_ckpt)
+            runner.save_checkpoint(
+                self.out_dir,
+                name,
+                file_client_args=self.file_client_args,
+                save_optimizer=self.save_optimizer,
+                save_param_scheduler=self.save_param_scheduler,
+                meta=meta,
+                by_epoch=self.by_epoch,
+                backend_args=self.backend_args,
+                **self.args,
+            )
+            if is_main_process():
+                write_whole(osp.join(runner.work_dir, 'last_checkpoint'), self.last_ckpt.encode())
+
+    def _remove(self, name: str) -> None:
+        if not is_main_process():
+            return
+        path = self.file_backend.join_path(self.out_dir, name)
+        if self.file_backend.isfile(path):
+            self.file_backend.remove(path)
+        elif self.file_backend.isdir(path):  # DeepSpeed's
+            self.file_backend.rmtree(path)
+
+    @contextmanager
+    def _removing_last(self, runner: Runner) -> Iterator[None]:
+        """Puts off what is removed in the block to its end; nothing is if it cannot write."""
+        backend = self.file_backend
+        self.file_backend = put_off = _PutOff(backend)
+        try:
+            yield
+        except OSError as error:
+            raise UserInputError(_sentence(error, runner.work_dir)) from error
+        finally:
+            self.file_backend = backend
+        written = {self.last_ckpt, getattr(self, 'best_ckpt_path', None)}
+        written.update(getattr(self, 'best_ckpt_path_dict', {}).values())
+        for remove, path in put_off.removals:
+            if path not in written:  # under the same name again
+                remove(path)
+
+
+class _PutOff:
+    """A storage backend that only notes what it is told to remove."""
+
+    def __init__(self, backend) -> None:
+        self._backend = backend
+        self.removals = []
+
+    def __getattr__(self, name: str):
+        return getattr(self._backend, name)
+
+    def remove(self, path: str) -> None:
+        self.removals.append((self._backend.remove, path))
+
+    def rmtree(self, path: str) -> None:
+        self.removals.append((self._backend.rmtree, path))
+
+
+def _sentence(error: OSError, work_dir: str) -> str:
+    """What went wrong, and what is left."""
+    pointer = osp.join(work_dir, 'last_checkpoint')
+    rest = 'there is no earlier one'
+    if osp.isfile(pointer):
+        with open(pointer) as file:
+            rest = f"'{file.read().strip()}' is whole; make room, and --resume goes on from there"
+    return f'a checkpoint could not be written ({error.strerror or error}); {rest}'
