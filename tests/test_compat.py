@@ -1,6 +1,7 @@
 """The surroundings: mmcv without compiled operators, checkpoints, versions."""
 
 import pickle
+import re
 import subprocess
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -271,3 +272,46 @@ def test_setup_again_changes_nothing():
     before = sys.modules['mmcv._ext']
     centernet_plugin.compat.setup()
     assert sys.modules['mmcv._ext'] is before
+
+
+@weights_only
+def test_downloaded_checkpoint_is_read_as_data(tmp_path, monkeypatch):
+    from mmengine.runner import CheckpointLoader
+
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+    folder = tmp_path / 'hub' / 'checkpoints'  # where torch finds what it has downloaded before
+    folder.mkdir(parents=True)
+    torch.save({'a': torch.ones(2)}, folder / 'good.pth')
+    torch.save({'a': Attack(Path, 'unlink')}, folder / 'evil.pth')
+    loaded = CheckpointLoader.load_checkpoint('https://example.org/good.pth', map_location='cpu')
+    assert loaded['a'].tolist() == [1, 1]
+    with pytest.raises(
+        pickle.UnpicklingError, match="'https://example.org/evil.pth' asks for path"
+    ):
+        CheckpointLoader.load_checkpoint('https://example.org/evil.pth', map_location='cpu')
+
+
+@weights_only
+def test_refused_file_loads_where_the_user_says_so(tmp_path, monkeypatch):
+    from mmengine.runner import CheckpointLoader
+
+    torch.save({'path': Path('a')}, tmp_path / 'mine.pth')
+    with pytest.raises(pickle.UnpicklingError, match='TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1'):
+        CheckpointLoader.load_checkpoint(str(tmp_path / 'mine.pth'))
+    monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')
+    assert CheckpointLoader.load_checkpoint(str(tmp_path / 'mine.pth')) == {'path': Path('a')}
+
+
+@weights_only
+def test_every_loader_of_mmengine_is_covered():
+    """All that loads a checkpoint there goes through what is replaced, or plain torch.load."""
+    from mmengine.runner import checkpoint as theirs
+
+    source = Path(theirs.__file__).read_text()
+    calls = re.findall(r'torch\.load\([^)]*\)', source)
+    assert calls
+    if hasattr(theirs, '_safe_torch_load'):
+        assert theirs._safe_torch_load is checkpoint.load_data
+    else:
+        assert not any('weights_only' in call for call in calls)
+    assert theirs.load_url.keywords == dict(weights_only=None)

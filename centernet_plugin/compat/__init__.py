@@ -19,5 +19,5 @@ def setup() -> None:
     from . import checkpoint, config, ext  # these need what has just been checked
 
     ext.install()
-    checkpoint.allow_mmengine_checkpoints()
+    checkpoint.read_checkpoints_as_data()
     config.register_scope()

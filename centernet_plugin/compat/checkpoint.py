@@ -1,22 +1,66 @@
-"""Loading mmengine's checkpoints where ``torch.load`` refuses unknown globals (torch >= 2.6)."""
+"""Checkpoints are read as data: nothing that a file from a stranger holds can run.
 
+This needs torch >= 2.6. Older ones cannot read a Runner's checkpoint as data only.
+"""
+
+import functools
 import pickle
+import re
 
 import numpy as np
 import torch
 
 
-def allow_mmengine_checkpoints() -> None:
-    """Tell torch which globals a checkpoint of mmengine's Runner holds.
+def read_checkpoints_as_data() -> None:
+    """Let mmengine's loaders build nothing but the data of a Runner's checkpoint.
 
-    mmengine 0.10.7 calls plain ``torch.load``, which since torch 2.6 refuses what its own Runner
-    has saved. Maintained versions bring a remedy of their own, and then nothing is done here.
+    mmengine 0.10.7 calls plain ``torch.load``, which since torch 2.6 refuses unknown globals, also
+    those that its own Runner has saved: these are allowed. The maintained forks allow them
+    themselves, and run whatever else a file holds after a warning: their function is replaced. Both
+    run what a downloaded file holds, and the text that an old checkpoint has under
+    ``meta['config']``, when a training resumes.
+
+    Whoever trusts a file that is refused sets ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1``.
     """
     from mmengine.runner import checkpoint
 
-    if before_weights_only() or hasattr(checkpoint, 'get_torch_safe_globals'):
+    if before_weights_only():
         return
-    torch.serialization.add_safe_globals(safe_globals())
+    known = torch.serialization.get_safe_globals()
+    torch.serialization.add_safe_globals([g for g in safe_globals() if g not in known])
+    if hasattr(checkpoint, '_safe_torch_load'):
+        checkpoint._safe_torch_load = load_data
+    checkpoint.load_url = functools.partial(torch.hub.load_state_dict_from_url, weights_only=None)
+    loader = checkpoint.CheckpointLoader
+    if not hasattr(loader, 'load_with_config'):
+        loader.load_with_config = loader.load_checkpoint
+        loader.load_checkpoint = classmethod(_load_without_config)
+
+
+def load_data(file, map_location=None, weights_only: bool | None = None):
+    """``torch.load`` of data only, unless it is told or forced otherwise.
+
+    Raises:
+        pickle.UnpicklingError: there is more in the file than data.
+    """
+    return torch.load(file, map_location=map_location, weights_only=weights_only)
+
+
+def _load_without_config(loader: type, filename: str, *args, **kwargs):
+    try:
+        content = loader.load_with_config(filename, *args, **kwargs)
+    except pickle.UnpicklingError as error:
+        refused = re.search(r'GLOBAL ([\w.]+)', str(error))
+        if refused is None:
+            raise
+        raise pickle.UnpicklingError(
+            f"'{filename}' asks for {refused.group(1)}, which is a program or an object and not a "
+            'weight; only if you trust the file, set TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1'
+        ) from error
+    meta = content.get('meta') if isinstance(content, dict) else None
+    if isinstance(meta, dict):
+        meta.pop('config', None)  # of mmcv 1; Runner.resume would run it to count its GPUs
+    return content
 
 
 def safe_globals() -> list:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import socket
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -155,6 +156,24 @@ def config(write_config) -> Path:
 def run(tmp_path) -> Run:
     """Runs a command as a user would, away from the checkout."""
     return lambda *command, **keywords: run_process(*command, cwd=tmp_path, **keywords)
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch, capfd) -> Callable[..., tuple[int, str]]:
+    """Runs a script of ``tools/`` in this process, a tenth of the time of one of its own.
+
+    Gives its exit code and what it says on stderr.
+    """
+
+    def run_script(script: str, *arguments: object) -> tuple[int, str]:
+        path = str(ROOT / 'tools' / script)
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, 'argv', [path, *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            runpy.run_path(path, run_name='__main__')
+        return end.value.code, capfd.readouterr().err
+
+    return run_script
 
 
 @pytest.fixture(scope='session')

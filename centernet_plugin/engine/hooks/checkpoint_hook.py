@@ -88,7 +88,9 @@ class CheckpointHook(MMEngineCheckpointHook):
         written = {self.last_ckpt, getattr(self, 'best_ckpt_path', None)}
         written.update(getattr(self, 'best_ckpt_path_dict', {}).values())
         for remove, path in put_off.removals:
-            if path not in written:  # under the same name again
+            # Not what was written again, nor what a resumed checkpoint, perhaps of a stranger, says
+            # that a best one is.
+            if path not in written and osp.dirname(path) == osp.normpath(self.out_dir):
                 remove(path)
 
 
