@@ -4,20 +4,20 @@ import json
 import os.path as osp
 from collections.abc import Mapping, Sequence
 
-import cv2
 import numpy as np
 from mmdet.datasets.api_wrappers import COCO
 from mmdet.datasets.coco import CocoDataset as MMDetCocoDataset
 
 from ..errors import UserInputError
 from ..registry import DATASETS
+from .corrupt import CorruptImagesMixin
 from .fields import field_shapes, read_values, require_fields
 
 ANNOTATION_KEYS = ('id', 'image_id', 'category_id', 'bbox', 'area', 'iscrowd')
 
 
 @DATASETS.register_module()
-class CocoDataset(MMDetCocoDataset):
+class CocoDataset(CorruptImagesMixin, MMDetCocoDataset):
     """mmdet's CocoDataset that says what is wrong instead of training on nothing.
 
     mmdet's own takes class names that the file does not know for absent classes: labels shift and
@@ -28,7 +28,9 @@ class CocoDataset(MMDetCocoDataset):
             of numbers, as ``('distance',)``, or shapes by name, as ``dict(size=(3,))``. An
             annotation may lack them, or have null or NaN for what is not known. Every data info
             then has ``fields``, the shapes by name.
-        *args, **kwargs: mmdet's own.
+        *args, **kwargs: mmdet's own, and ``on_corrupt``, ``'error'`` or ``'skip'``: what is done
+            about images that cannot be read, see
+            :class:`~centernet_plugin.datasets.corrupt.CorruptImagesMixin`.
 
     Raises:
         UserInputError: no such annotation file or image folder, not COCO's format, boxes that are
@@ -86,16 +88,6 @@ class CocoDataset(MMDetCocoDataset):
     def read_fields(self, ann: dict, where: str) -> dict:
         """The values of an instance's ``fields``, of the annotation that is called ``where``."""
         return read_values(ann, self.fields, where)
-
-    def prepare_data(self, idx: int) -> dict | None:
-        try:
-            return super().prepare_data(idx)
-        except cv2.error as error:
-            # OpenCV's message for an empty or broken file does not say which.
-            path = self.get_data_info(idx)['img_path']
-            if cv2.imread(path) is None:
-                raise UserInputError(f"image '{path}' is not readable") from error
-            raise
 
 
 class _CheckedCOCO(COCO):

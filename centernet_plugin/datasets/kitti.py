@@ -10,6 +10,7 @@ from PIL import Image
 
 from ..errors import UserInputError
 from ..registry import DATASETS
+from .corrupt import CorruptImagesMixin
 from .kitti_files import KittiObjects, read_camera, read_objects, read_split
 
 TYPES = ('Pedestrian', 'Car', 'Cyclist', 'Van', 'Truck', 'Person_sitting', 'Tram', 'Misc')
@@ -22,7 +23,7 @@ PLACES = dict(locations=(3,), rotations_y=())  # what no branch learns, to look 
 
 
 @DATASETS.register_module()
-class KittiDataset(BaseDetDataset):
+class KittiDataset(CorruptImagesMixin, BaseDetDataset):
     """Frames of KITTI with 2D boxes, depth of the centre, size and observation angle.
 
     Each frame's data info has ``img_path``, ``img_id`` (the frame's name, a string), ``height``,
@@ -41,7 +42,8 @@ class KittiDataset(BaseDetDataset):
         img_suffix: of the image files.
         ignored_as: by type, the classes that ignore its objects, or ``'all'``. A type that is a
             class itself is not ignored.
-        kwargs: as of mmdet's BaseDetDataset. ``test_mode`` needs no labels. ``filter_cfg`` knows
+        kwargs: as of mmdet's BaseDetDataset, and ``on_corrupt`` as of CocoDataset; what is no image
+            at all is an error at once. ``test_mode`` needs no labels. ``filter_cfg`` knows
             ``filter_empty_gt`` (leaves out frames where every object is ignored) and ``min_size``.
 
     Raises:
