@@ -106,7 +106,7 @@ def test_kill_9_and_resume(enduring, tmp_path, workers):
     run_process(*whole, cwd=tmp_path, **HERE)
     kill_after(killed, tmp_path / 'killed', epoch=3)
     done = int(re.search(r'epoch_(\d+)', find_latest_checkpoint(str(tmp_path / 'killed'))).group(1))
-    assert 3 <= done < epochs
+    assert 2 <= done < epochs  # the file may be there before last_checkpoint names it
     text = output(run_process(*killed, '--resume', cwd=tmp_path, **HERE))
     assert f'resumed epoch: {done}' in text
     last = f'epoch_{epochs}.pth'
