@@ -50,10 +50,10 @@ def data(tmp_path_factory):
 )
 def test_memory_does_not_grow(data, tmp_path, iterations, most):
     """``most``: MB more at the end than after a third."""
-    measure = Measure(iterations // 30)
+    measure = Measure(iterations // 10)
     make_runner(
         data, tmp_path / 'run', measure, epochs=iterations // 10, default_hooks=HOOKS
     ).train()
-    assert len(measure.values) == 30
-    growth = sum(measure.values[-5:]) / 5 - sum(measure.values[10:15]) / 5
+    assert len(measure.values) == 10
+    growth = measure.values[-1] - measure.values[3]
     assert growth < most, measure.values

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,6 +24,8 @@ from tiny_training import (
     weights,
 )
 
+from centernet_plugin.engine import SeedHook
+from centernet_plugin.engine.hooks import seed_hook
 from centernet_plugin.engine.randomness import SeededFetch, seed_all
 
 LENGTH = IMAGES // BATCH  # iterations of an epoch
@@ -186,3 +189,12 @@ def test_loop_by_iterations_repeats_no_augmentation(data, tmp_path):
     runner.train()
     assert isinstance(runner.train_dataloader.sampler, InfiniteSampler)
     assert not hasattr(runner.train_dataloader.dataset, '__getitems__')
+
+
+def test_processes_draw_other_numbers_in_the_network(monkeypatch):
+    runner, hook, drawn = SimpleNamespace(seed=3, iter=5), SeedHook(), []
+    for rank in (0, 1, 0):
+        monkeypatch.setattr(seed_hook, 'get_rank', lambda rank=rank: rank)
+        hook.before_train_iter(runner, 0)
+        drawn.append(float(torch.rand(())))
+    assert drawn[0] == drawn[2] != drawn[1]
