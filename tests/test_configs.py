@@ -525,3 +525,15 @@ def test_readme_s_joints_are_those_of_the_dataset():
         {frozenset(p) for p in branch.flip_pairs} == {frozenset(p) for p in pairs}
         for branch in jointed
     )
+
+
+@pytest.mark.parametrize('path', SHIPPED, ids=lambda p: p.stem)
+def test_endures(path):
+    """Resumes to the bit, keeps checkpoints on a full disk, stops at a loss that is no number."""
+    hooks = Config.fromfile(path).default_hooks
+    expected = dict(
+        checkpoint='CheckpointHook', sampler_seed='SeedHook', invalid_loss='CheckInvalidLossHook'
+    )
+    assert {name: hooks[name].type for name in expected} == {
+        name: f'centernet_plugin.{kind}' for name, kind in expected.items()
+    }

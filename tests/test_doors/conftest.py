@@ -3,8 +3,8 @@
 import json
 import os
 import re
-import socket
 import runpy
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
