@@ -294,8 +294,30 @@ class CenterNetHead(BaseDenseHead):
 
         The branches' maps are activated.
         """
-        peaks = Peaks(scores=scores, labels=labels, cells=cells, centers=cells + 0.5)
         to_image = GridToImage.from_metas(batch_img_metas, self.stride, rescale, scores)
+        fields = self.decode_fields(maps, scores, labels, cells, to_image)
+        results = []
+        for i, meta in enumerate(batch_img_metas):
+            result = InstanceData(**{name: value[i] for name, value in fields.items()})
+            if self.test_cfg['clip'] and 'bboxes' in result:
+                result.bboxes = clip_boxes(result.bboxes, image_size(meta, rescale))
+            results.append(result)
+        return results
+
+    def decode_fields(
+        self, maps: Maps, scores: Tensor, labels: Tensor, cells: Tensor, to_image: GridToImage
+    ) -> dict[str, Tensor]:
+        """Fields of the detections at given peaks by their names, each (B, K, ...).
+
+        Tensors in, tensors out, for any B: also what an exported graph does.
+
+        Args:
+            maps: those of the branches, activated.
+            scores, labels: (B, K).
+            cells: (B, K, 2).
+            to_image: from cells to image pixels.
+        """
+        peaks = Peaks(scores=scores, labels=labels, cells=cells, centers=cells + 0.5)
         values = {b.name: gather_cells(maps[b.name], cells) for b in self.branches}
         for branch in self.branches:
             branch.refine(values[branch.name], peaks)
@@ -310,14 +332,7 @@ class CenterNetHead(BaseDenseHead):
             fields |= found
         for branch in self.branches:
             branch.adjust(fields, maps, to_image)
-
-        results = []
-        for i, meta in enumerate(batch_img_metas):
-            result = InstanceData(**{name: value[i] for name, value in fields.items()})
-            if self.test_cfg['clip'] and 'bboxes' in result:
-                result.bboxes = clip_boxes(result.bboxes, image_size(meta, rescale))
-            results.append(result)
-        return results
+        return fields
 
     def select(self, result: InstanceData) -> InstanceData:
         """Of one image's detections, best first, those that ``test_cfg`` lets remain."""

@@ -74,7 +74,7 @@ class GridToImage:
 
     def _placement_for(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Shift and scale, of as many dimensions as points (B, ..., 2)."""
-        each = (len(points), *[1] * (points.dim() - 2), 2)
+        each = (-1, *[1] * (points.dim() - 2), 2)
         return self.shift.view(each), self.scale.view(each)
 
     def locate(self, points: Tensor, depths: Tensor) -> Tensor:

@@ -37,12 +37,14 @@ def find_peaks(heatmap: Tensor, k: int, kernel: int = 3) -> tuple[Tensor, Tensor
     images, classes, height, width = heatmap.shape
     planes = heatmap.flatten(0, 1)  # (B C, H, W)
     # On CPU a few planes at a time, so that what is computed of them stays in the cache.
-    step = max(1, CPU_CHUNK // (height * width)) if immediate(heatmap) else len(planes)
-    best = torch.cat([_keep_peaks(part, kernel).amax(2) for part in planes.split(step)])
+    parts = (planes,)
+    if immediate(heatmap):
+        parts = planes.split(max(1, CPU_CHUNK // (height * width)))
+    best = torch.cat([_keep_peaks(part, kernel).amax(2) for part in parts])
     # The k highest peaks lie in the k rows with the highest ones, which are looked at once more.
     rows = best.view(images, classes * height)
-    rows = rows.topk(min(k, rows.shape[1])).indices  # (B, R)
-    y, reach = rows % height, kernel // 2
+    rows = rows.topk(torch.sym_min(k, rows.shape[1])).indices  # (B, R)
+    y, reach = rows - rows // height * height, kernel // 2
     near = y[..., None] + torch.arange(-reach, reach + 1, device=y.device)  # (B, R, kernel)
     # Beyond the border the last row stands once more, which changes no maximum.
     near = near.clamp(0, height - 1) + (rows - y)[..., None]
@@ -50,9 +52,10 @@ def find_peaks(heatmap: Tensor, k: int, kernel: int = 3) -> tuple[Tensor, Tensor
     strips = heatmap.view(images, classes * height, width)[image, near]
     found = _keep_peaks(strips.flatten(0, 1), kernel)[:, reach]
     found = found.reshape(images, rows.shape[1] * width)
-    values, index = found.topk(min(k, found.shape[1]))  # (B, K)
+    values, index = found.topk(torch.sym_min(k, found.shape[1]))  # (B, K)
     row = rows.gather(1, index // width)
-    return values, row // height, torch.stack([index % width, row % height], dim=-1)
+    labels, x = row // height, index - index // width * width
+    return values, labels, torch.stack([x, row - labels * height], dim=-1)
 
 
 def gather_cells(feature: Tensor, cells: Tensor) -> Tensor:

@@ -166,7 +166,9 @@ def modulated_deform_conv2d(
     if x.shape[0] == 0:  # grid_sample has no empty batch on every device
         return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
 
-    if deform_conv_cpu.is_usable(x, groups, deform_groups):
+    if torch.onnx.is_in_onnx_export():
+        out = _as_onnx_node(x, offset, mask, weight, out_size, stride, padding, dilation, groups)
+    elif deform_conv_cpu.is_usable(x, groups, deform_groups):
         out = deform_conv_cpu.deform_conv_cpu(x, offset, mask, weight, stride, padding, dilation)
     else:
         columns = _gather_taps(x, offset, mask, kernel, out_size, stride, padding, dilation)
@@ -202,6 +204,29 @@ def _gather_taps(x, offset, mask, kernel, out_size, stride, padding, dilation):
     x = F.pad(x, (0, full_width - width, 0, full_height - height))
     sampled = F.grid_sample(x, grid, mode='bilinear', padding_mode='zeros', align_corners=True)
     return (sampled * mask).to(dtype)
+
+
+def _as_onnx_node(x, offset, mask, weight, out_size, stride, padding, dilation, groups):
+    """ONNX's own ``DeformConv``, for the graph that is being exported. (N, O, P, Q)"""
+    taps = weight.shape[2] * weight.shape[3]
+    compute = torch.promote_types(x.dtype, torch.float32)
+    inputs = [t.to(compute) for t in (x, weight, offset)]
+    out = torch.onnx.ops.symbolic(
+        'DeformConv',
+        (*inputs, None, mask.to(compute)),
+        dict(
+            kernel_shape=list(weight.shape[2:]),
+            strides=list(stride),
+            pads=[*padding, *padding],
+            dilations=list(dilation),
+            group=groups,
+            offset_group=mask.shape[1] // taps,
+        ),
+        dtype=compute,
+        shape=(x.shape[0], weight.shape[0], *out_size),
+        version=19,
+    )
+    return out.to(x.dtype)
 
 
 def _positions_at_rest(kernel, out_size, stride, padding, dilation, like):
