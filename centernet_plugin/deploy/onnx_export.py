@@ -1,0 +1,114 @@
+"""From a detector to a file that ONNX Runtime runs."""
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch.export import Dim
+
+from .onnx_graph import RAW, DetectorGraph
+
+OPSET = 19  # the first with deformable convolution
+BATCH, DETECTIONS, HEIGHT, WIDTH = 'batch', 'detections', 'height', 'width'
+MAP_SIDES = ('map_height', 'map_width')
+
+
+@torch.no_grad()
+def export_onnx(
+    graph: DetectorGraph,
+    path: str | Path,
+    *,
+    shape: tuple[int, int, int] | None = None,
+    metadata: dict[str, str] | None = None,
+) -> None:
+    """Writes the graph, with its weights, as one ONNX file.
+
+    Args:
+        graph: of the detector.
+        path: of the file.
+        shape: the one batch, height and width that the file is for; default: any.
+        metadata: texts to be kept in the file.
+
+    Raises:
+        RuntimeError: something in the model holds only for the size that it is exported with.
+    """
+    inputs = graph.example() if shape is None else graph.example(shape[0], shape[1:])
+    outputs = graph(*inputs)
+    dynamic = None
+    if shape is None:
+        batch = Dim(BATCH)
+        sides = {2: _multiple(HEIGHT, graph.size_divisor), 3: _multiple(WIDTH, graph.size_divisor)}
+        dynamic = ({0: batch} | sides, {0: batch})[: len(inputs)]
+    with _quiet():
+        program = torch.onnx.export(
+            graph,
+            inputs,
+            dynamo=True,
+            opset_version=OPSET,
+            dynamic_shapes=dynamic,
+            input_names=['images', 'cam2img'][: len(inputs)],
+            output_names=list(outputs),
+            external_data=False,
+        )
+    if shape is None:
+        _name_dimensions(program.model.graph, outputs)
+    program.model.metadata_props.update(metadata or {})
+    program.save(str(path))
+
+
+def keep_detections(source: str | Path, path: str | Path) -> None:
+    """Writes a copy of an ONNX file without the maps among its outputs."""
+    import onnx
+
+    model = onnx.load(str(source))
+    for output in [output for output in model.graph.output if output.name.startswith(RAW)]:
+        model.graph.output.remove(output)
+    onnx.save(model, str(path))
+
+
+def _multiple(name: str, divisor: int):
+    return divisor * Dim(f'{name}_over_{divisor}') if divisor > 1 else Dim(name)
+
+
+def _name_dimensions(graph, outputs: dict[str, torch.Tensor]) -> None:
+    """Plain names for the sizes that are free, after a check that they are.
+
+    Where a size cannot be free, torch's exporter fixes it and goes on.
+    """
+    import onnx_ir as ir
+
+    free = {'images': (0, 2, 3), 'cam2img': (0,)}
+    for value in graph.inputs:
+        fixed = [i for i in free[value.name] if isinstance(value.shape[i], int)]
+        if fixed:
+            raise RuntimeError(
+                f'dimensions {fixed} of {value.name} cannot be left open: some part of the model '
+                'uses them as numbers. Export for one shape instead'
+            )
+        names = {0: BATCH, 2: HEIGHT, 3: WIDTH}
+        value.shape = ir.Shape(
+            [names[i] if i in free[value.name] else n for i, n in enumerate(value.shape)]
+        )
+    for value in graph.outputs:
+        is_map = value.name.startswith(RAW) or 'scores' not in outputs
+        known = outputs[value.name].shape
+        rest = [known[1], *MAP_SIDES] if is_map else [DETECTIONS, *known[2:]]
+        value.shape = ir.Shape([BATCH, *rest])
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without torch's remarks on its own progress, and on packages that nothing here needs."""
+    logger = logging.getLogger('torch.onnx')
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter('ignore')
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,138 @@
+"""What a program needs to know about an exported detector, as texts that the file keeps."""
+
+import json
+
+import torch
+from mmengine.config import Config
+
+from ..models.functional.grid import GridToImage
+from ..models.functional.peaks import find_peaks
+from ..version import __version__
+from .onnx_graph import RENAMED, DetectorGraph
+
+
+def describe(
+    graph: DetectorGraph, config: Config | None, classes: tuple[str, ...]
+) -> dict[str, str]:
+    """The metadata of a file; all but plain words are json.
+
+    ==================  ===========================================================================
+    ``classes``         names, in the order of the labels
+    ``stride``          input pixels per cell of the maps
+    ``size_divisor``    sides of the input are multiples of it
+    ``pad_pixel``       what images are padded with, to that; a value per channel of the input
+    ``channel_order``   of the input: as the config's loader gives it, ``BGR``
+    ``mean``, ``std``   of the pixels, subtracted and divided by in the graph; in the order of
+                        ``network_channel_order``
+    ``resize``          how the config's test places an image in the input, see :func:`placement`;
+                        null if that is not known
+    ``outputs``         for each field of the detections how it moves with the image, see
+                        :func:`motions`
+    ``camera_outputs``  those that need the input ``cam2img``
+    ``clip``            whether the config's test cuts boxes at the image's border
+    ``score_thr``       scores below are dropped in the config's test
+    ``max_per_img``     so many detections are kept
+    ``nms``             suppression that the config's test does and the graph does not, or null
+    ==================  ===========================================================================
+
+    Args:
+        graph: that is exported.
+        config: whose ``test_pipeline`` is looked at.
+        classes: names.
+    """
+    head, preprocessor = graph.head, graph.preprocessor
+    swapped = preprocessor._channel_conversion
+    mean, std = [0.0] * 3, [1.0] * 3
+    if preprocessor._enable_normalize:
+        mean, std = (t.flatten().tolist() for t in (preprocessor.mean, preprocessor.std))
+    padding = [m + s * float(preprocessor.pad_value) for m, s in zip(mean, std, strict=True)]
+    facts = dict(
+        classes=list(classes),
+        stride=head.stride,
+        size_divisor=graph.size_divisor,
+        pad_pixel=padding[::-1] if swapped else padding,
+        mean=mean,
+        std=std,
+        resize=placement(config),
+        camera_outputs=graph.camera_fields if graph.detections else [],
+        **{name: head.test_cfg[name] for name in ('clip', 'score_thr', 'max_per_img', 'nms')},
+    )
+    if graph.detections:
+        facts['outputs'] = motions(graph)
+    texts = {name: json.dumps(value) for name, value in facts.items()}
+    return texts | dict(
+        channel_order='BGR',
+        network_channel_order='RGB' if swapped else 'BGR',
+        dtype=str(graph.dtype).removeprefix('torch.'),
+        made_by=f'centernet_plugin {__version__}',
+    )
+
+
+def placement(config: Config | None) -> dict | None:
+    """The one step of the config's test pipeline that places the image in the input.
+
+    Returns:
+        ``KeepResPad`` (``pad``, ``scale``), ``FixResAffine`` (``size`` as width and height,
+        ``fit``) or ``Resize`` (``scale`` as width and height, ``keep_ratio``) as ``type`` with its
+        arguments; None if there is another step, or several.
+    """
+    defaults = {
+        'KeepResPad': dict(pad=31, scale=1.0),
+        'FixResAffine': dict(size=(512, 512), fit='longest'),
+        'Resize': dict(scale=None, keep_ratio=False),
+    }
+    steps = []
+    for step in (config or {}).get('test_pipeline') or []:
+        kind = step['type'].split('.')[-1]
+        if not kind.startswith(('Load', 'Pack')):
+            steps.append(dict(step, type=kind))
+    if len(steps) != 1 or steps[0]['type'] not in defaults:
+        return None
+    step = dict(defaults[steps[0]['type']], **steps[0])
+    known = set(step) == {'type', *defaults[step['type']]}
+    return step if known and step.get('scale', 1) is not None else None
+
+
+def motions(graph: DetectorGraph) -> dict[str, str]:
+    """How each field goes from the input to the image, found by trying.
+
+    With (left, top) the image's place in the input and (x, y) its scale there, a ``'position'`` is
+    ``(value - (left, top)) / (x, y)``, a ``'length'`` ``value / (x, y)``, for each pair of numbers;
+    a ``'value'`` is the same in both. ``'other'`` is none of these.
+    """
+    generator = torch.Generator().manual_seed(0)
+    head = graph.head
+    channels = {'heatmap': head.num_classes} | {b.name: b.channels for b in head.branches}
+    maps = {n: torch.randn(1, d, 16, 16, generator=generator) for n, d in channels.items()}
+    activated = maps | {b.name: b.activate(maps[b.name]) for b in head.branches}
+    camera = graph.example(1)[1] if graph.takes_camera else None
+    peaks = find_peaks(maps['heatmap'], graph.topk)
+
+    def decoded(shift, scale, camera):
+        pair = [torch.tensor(value).view(1, 1, 2) for value in (shift, scale)]
+        to_image = GridToImage(head.stride, *pair, camera=camera)
+        logits, labels, cells = peaks
+        return head.decode_fields(activated, logits.sigmoid(), labels, cells, to_image)
+
+    shift, scale = torch.tensor([3.0, 5.0]), torch.tensor([0.5, 0.25])
+    inside = None
+    if camera is not None:  # the image's, of which the input's is this one
+        inside = camera.clone()
+        inside[:, :2] = (camera[:, :2] - shift[:, None] * camera[:, 2:]) / scale[:, None]
+    before = decoded([0.0, 0.0], [1.0, 1.0], camera)
+    after = decoded(shift.tolist(), scale.tolist(), inside)
+    return {
+        RENAMED.get(name, name): _motion(value, after[name], shift, scale)
+        for name, value in before.items()
+    }
+
+
+def _motion(before, after, shift, scale) -> str:
+    rules = {'value': lambda v: v}
+    if before.shape[-1] % 2 == 0 and before.dim() > 2:
+        rules['position'] = lambda v: ((v.unflatten(-1, (-1, 2)) - shift) / scale).flatten(-2)
+        rules['length'] = lambda v: (v.unflatten(-1, (-1, 2)) / scale).flatten(-2)
+    for name, rule in rules.items():
+        if torch.allclose(rule(before.double()), after.double(), rtol=1e-3, atol=1e-3):
+            return name
+    return 'other'
