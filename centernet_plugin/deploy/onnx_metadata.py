@@ -1,4 +1,4 @@
-"""What a program needs to know about an exported detector, as texts that the file keeps."""
+"""What a program needs to know about an exported detector, as json that the file keeps."""
 
 import json
 
@@ -14,7 +14,7 @@ from .onnx_graph import RENAMED, DetectorGraph
 def describe(
     graph: DetectorGraph, config: Config | None, classes: tuple[str, ...]
 ) -> dict[str, str]:
-    """The metadata of a file; all but plain words are json.
+    """The metadata of a file, each entry in json.
 
     ==================  ===========================================================================
     ``classes``         names, in the order of the labels
@@ -33,6 +33,7 @@ def describe(
     ``score_thr``       scores below are dropped in the config's test
     ``max_per_img``     so many detections are kept
     ``nms``             suppression that the config's test does and the graph does not, or null
+    ``dtype``           of the network: ``float32``, ``float16`` or ``int8``
     ==================  ===========================================================================
 
     Args:
@@ -53,19 +54,17 @@ def describe(
         pad_pixel=padding[::-1] if swapped else padding,
         mean=mean,
         std=std,
+        channel_order='BGR',
+        network_channel_order='RGB' if swapped else 'BGR',
+        dtype=str(graph.dtype).removeprefix('torch.'),
+        made_by=f'centernet_plugin {__version__}',
         resize=placement(config),
         camera_outputs=graph.camera_fields if graph.detections else [],
         **{name: head.test_cfg[name] for name in ('clip', 'score_thr', 'max_per_img', 'nms')},
     )
     if graph.detections:
         facts['outputs'] = motions(graph)
-    texts = {name: json.dumps(value) for name, value in facts.items()}
-    return texts | dict(
-        channel_order='BGR',
-        network_channel_order='RGB' if swapped else 'BGR',
-        dtype=str(graph.dtype).removeprefix('torch.'),
-        made_by=f'centernet_plugin {__version__}',
-    )
+    return {name: json.dumps(value) for name, value in facts.items()}
 
 
 def placement(config: Config | None) -> dict | None:
@@ -114,7 +113,8 @@ def motions(graph: DetectorGraph) -> dict[str, str]:
         logits, labels, cells = peaks
         return head.decode_fields(activated, logits.sigmoid(), labels, cells, to_image)
 
-    shift, scale = torch.tensor([3.0, 5.0]), torch.tensor([0.5, 0.25])
+    # Of one scale for both axes: which peak of a joint is nearest changes with their ratio.
+    shift, scale = torch.tensor([3.0, 5.0]), torch.tensor([0.5, 0.5])
     inside = None
     if camera is not None:  # the image's, of which the input's is this one
         inside = camera.clone()

@@ -21,6 +21,7 @@ except RuntimeError as error:  # an unsupported version of something; the messag
 import torch  # noqa: E402
 
 from centernet_plugin.deploy.loading import load_detector  # noqa: E402
+from centernet_plugin.deploy.onnx_calibration import CalibrationImages  # noqa: E402
 from centernet_plugin.deploy.onnx_file import make_onnx  # noqa: E402
 from centernet_plugin.deploy.onnx_packages import require_packages  # noqa: E402
 from centernet_plugin.errors import UserInputError  # noqa: E402
@@ -79,9 +80,7 @@ def main() -> None:
         raise UserInputError(f"there is no folder '{out.parent}' for '{out.name}'")
     calibration = None
     if args.int8:
-        from centernet_plugin.deploy.onnx_calibration import calibration_inputs
-
-        calibration = calibration_inputs(config, args.int8, args.calibration_images)
+        calibration = CalibrationImages(config, args.int8, args.calibration_images)
     model, classes = load_detector(config, args.checkpoint)
     make_onnx(
         model,
