@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch.export import Dim
 
+from ..models.layers.deform_conv import exported_as_grid_sample
 from .onnx_graph import RAW, DetectorGraph
 
 OPSET = 19  # the first with deformable convolution
@@ -23,6 +24,7 @@ def export_onnx(
     path: str | Path,
     *,
     shape: tuple[int, int, int] | None = None,
+    grid_sample: bool = False,
     metadata: dict[str, str] | None = None,
 ) -> None:
     """Writes the graph, with its weights, as one ONNX file.
@@ -31,6 +33,8 @@ def export_onnx(
         graph: of the detector.
         path: of the file.
         shape: the one batch, height and width that the file is for; default: any.
+        grid_sample: whether deformable convolutions become ``GridSample`` and a matrix product, for
+            programs without ``DeformConv``; slower, and exact to a few 1e-5 of a cell only.
         metadata: texts to be kept in the file.
 
     Raises:
@@ -43,7 +47,8 @@ def export_onnx(
         batch = Dim(BATCH)
         sides = {2: _multiple(HEIGHT, graph.size_divisor), 3: _multiple(WIDTH, graph.size_divisor)}
         dynamic = ({0: batch} | sides, {0: batch})[: len(inputs)]
-    with _quiet():
+    form = exported_as_grid_sample() if grid_sample else contextlib.nullcontext()
+    with _quiet(), form:
         program = torch.onnx.export(
             graph,
             inputs,

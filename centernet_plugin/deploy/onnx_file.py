@@ -26,6 +26,7 @@ def make_onnx(
     raw_maps: bool = False,
     dtype: torch.dtype = torch.float32,
     shape: tuple[int, int, int] | None = None,
+    grid_sample: bool = False,
     calibration: Iterable[np.ndarray] | None = None,
     check: bool = True,
     tolerance: float | None = None,
@@ -41,6 +42,7 @@ def make_onnx(
         raw_maps: whether outputs are the head's maps instead of detections.
         dtype: of the network.
         shape: batch, height and width, if only one; else any.
+        grid_sample: see :func:`~centernet_plugin.deploy.onnx_export.export_onnx`.
         calibration: inputs of the test pipeline, by which the network is quantised to int8. Each
             (1, 3, H, W), float32
         check: whether to compare the file with the detector in float32.
@@ -63,7 +65,8 @@ def make_onnx(
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, 'full.onnx')
         report('exporting')
-        export_onnx(graph, file, shape=shape, metadata=describe(graph, config, classes))
+        metadata = describe(graph, config, classes)
+        export_onnx(graph, file, shape=shape, grid_sample=grid_sample, metadata=metadata)
         if calibration is not None:
             from .onnx_quantise import quantise
 

@@ -44,6 +44,12 @@ def parse_args() -> argparse.Namespace:
         metavar=('BATCH', 'HEIGHT', 'WIDTH'),
         help='for this one shape of images (default: any)',
     )
+    parser.add_argument(
+        '--grid-sample',
+        action='store_true',
+        help='deformable convolution for programs without DeformConv, such as ONNX Runtime before '
+        '1.25: slower',
+    )
     precision = parser.add_mutually_exclusive_group()
     precision.add_argument(
         '--dtype',
@@ -90,6 +96,7 @@ def main() -> None:
         raw_maps=args.raw_maps,
         dtype=getattr(torch, args.dtype),
         shape=args.shape and tuple(args.shape),
+        grid_sample=args.grid_sample,
         calibration=calibration,
         check=not args.no_check,
         tolerance=args.tolerance,

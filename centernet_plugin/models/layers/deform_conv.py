@@ -10,6 +10,9 @@ Legend: N images, C input channels, O output channels, G deformable groups, K ta
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +20,18 @@ from torch import Tensor, nn
 from torch.nn.modules.utils import _pair
 
 from . import deform_conv_cpu
+
+_sampled = ContextVar('exported as GridSample', default=False)
+
+
+@contextmanager
+def exported_as_grid_sample() -> Iterator[None]:
+    """Context of an export to ONNX for programs that do not have its ``DeformConv``."""
+    token = _sampled.set(True)
+    try:
+        yield
+    finally:
+        _sampled.reset(token)
 
 
 class ModulatedDeformConv2d(nn.Module):
@@ -166,7 +181,7 @@ def modulated_deform_conv2d(
     if x.shape[0] == 0:  # grid_sample has no empty batch on every device
         return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
 
-    if torch.onnx.is_in_onnx_export():
+    if torch.onnx.is_in_onnx_export() and not _sampled.get():
         out = _as_onnx_node(x, offset, mask, weight, out_size, stride, padding, dilation, groups)
     elif deform_conv_cpu.is_usable(x, groups, deform_groups):
         out = deform_conv_cpu.deform_conv_cpu(x, offset, mask, weight, stride, padding, dilation)
@@ -246,8 +261,11 @@ def _normalise(position, size):
     Positions at or beyond the first cell outside, and NaN, go far out: the value there is 0 either
     way, and so is the gradient then, as in the compiled operators.
     """
-    size = int(size)  # while being traced, sizes are tensors
-    full = 2 ** max(size - 2, 0).bit_length() + 1
+    if torch.onnx.is_in_onnx_export():  # sizes are not known, and nobody wants a gradient
+        full = size + 1
+    else:
+        size = int(size)  # while being traced, sizes are tensors
+        full = 2 ** max(size - 2, 0).bit_length() + 1
     inside = (position > -1) & (position < size)  # false for NaN
     return position.masked_fill(~inside, -2) * (2 / (full - 1)) - 1, full
 
