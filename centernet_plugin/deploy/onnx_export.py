@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch.export import Dim
 
-from ..models.layers.deform_conv import exported_as_grid_sample
+from ..models.layers.deform_conv import exported_as
 from .onnx_graph import RAW, DetectorGraph
 
 OPSET = 19  # the first with deformable convolution
@@ -47,14 +47,19 @@ def export_onnx(
         batch = Dim(BATCH)
         sides = {2: _multiple(HEIGHT, graph.size_divisor), 3: _multiple(WIDTH, graph.size_divisor)}
         dynamic = ({0: batch} | sides, {0: batch})[: len(inputs)]
-    form = exported_as_grid_sample() if grid_sample else contextlib.nullcontext()
-    with _quiet(), form:
+    with _quiet():
+        try:
+            with exported_as('GridSample' if grid_sample else 'DeformConv'):
+                program = torch.export.export(graph, inputs, dynamic_shapes=dynamic, strict=False)
+        except torch._dynamo.exc.UserError as error:
+            raise RuntimeError(
+                'some part of the model uses the batch, height or width as a number, so that it '
+                f'cannot be left open; export for one shape. {error}'
+            ) from error
         program = torch.onnx.export(
-            graph,
-            inputs,
-            dynamo=True,
+            program,
+            (),
             opset_version=OPSET,
-            dynamic_shapes=dynamic,
             input_names=['images', 'cam2img'][: len(inputs)],
             output_names=list(outputs),
             external_data=False,
@@ -80,24 +85,12 @@ def _multiple(name: str, divisor: int):
 
 
 def _name_dimensions(graph, outputs: dict[str, torch.Tensor]) -> None:
-    """Plain names for the sizes that are free, after a check that they are.
-
-    Where a size cannot be free, torch's exporter fixes it and goes on.
-    """
+    """Plain names for the sizes that are free."""
     import onnx_ir as ir
 
-    free = {'images': (0, 2, 3), 'cam2img': (0,)}
     for value in graph.inputs:
-        fixed = [i for i in free[value.name] if isinstance(value.shape[i], int)]
-        if fixed:
-            raise RuntimeError(
-                f'dimensions {fixed} of {value.name} cannot be left open: some part of the model '
-                'uses them as numbers. Export for one shape instead'
-            )
-        names = {0: BATCH, 2: HEIGHT, 3: WIDTH}
-        value.shape = ir.Shape(
-            [names[i] if i in free[value.name] else n for i, n in enumerate(value.shape)]
-        )
+        sides = [3, HEIGHT, WIDTH] if value.name == 'images' else value.shape[1:]
+        value.shape = ir.Shape([BATCH, *sides])
     for value in graph.outputs:
         is_map = value.name.startswith(RAW) or 'scores' not in outputs
         known = outputs[value.name].shape

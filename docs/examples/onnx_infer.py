@@ -72,7 +72,7 @@ def detect(session, image: np.ndarray, camera: np.ndarray | None = None) -> dict
         elif motion == 'other' or (camera is None and name in about['camera_outputs']):
             del found[name]  # nobody knows how it goes to the image's pixels, or what it would be
     if about['clip']:
-        found['boxes'] = found['boxes'].clip(0, image.shape[1::-1] * 2)
+        found['boxes'] = found['boxes'].clip(0, np.float32(image.shape[1::-1] * 2))
     good = found['scores'] >= about['score_thr']
     return {name: values[good] for name, values in found.items()}
 

@@ -21,17 +21,19 @@ from torch.nn.modules.utils import _pair
 
 from . import deform_conv_cpu
 
-_sampled = ContextVar('exported as GridSample', default=False)
+ONNX_FORMS = ('DeformConv', 'GridSample')
+_onnx_form = ContextVar('form in the ONNX graph that is being exported', default=None)
 
 
 @contextmanager
-def exported_as_grid_sample() -> Iterator[None]:
-    """Context of an export to ONNX for programs that do not have its ``DeformConv``."""
-    token = _sampled.set(True)
+def exported_as(form: str) -> Iterator[None]:
+    """Context of an export to ONNX: layers become the operator ``DeformConv`` of opset 19, or
+    ``GridSample`` and a matrix product for programs that do not have it."""
+    token = _onnx_form.set(form)
     try:
         yield
     finally:
-        _sampled.reset(token)
+        _onnx_form.reset(token)
 
 
 class ModulatedDeformConv2d(nn.Module):
@@ -181,7 +183,7 @@ def modulated_deform_conv2d(
     if x.shape[0] == 0:  # grid_sample has no empty batch on every device
         return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
 
-    if torch.onnx.is_in_onnx_export() and not _sampled.get():
+    if _onnx_form.get() == 'DeformConv':
         out = _as_onnx_node(x, offset, mask, weight, out_size, stride, padding, dilation, groups)
     elif deform_conv_cpu.is_usable(x, groups, deform_groups):
         out = deform_conv_cpu.deform_conv_cpu(x, offset, mask, weight, stride, padding, dilation)
@@ -261,7 +263,7 @@ def _normalise(position, size):
     Positions at or beyond the first cell outside, and NaN, go far out: the value there is 0 either
     way, and so is the gradient then, as in the compiled operators.
     """
-    if torch.onnx.is_in_onnx_export():  # sizes are not known, and nobody wants a gradient
+    if _onnx_form.get():  # sizes are not known, and nobody wants a gradient
         full = size + 1
     else:
         size = int(size)  # while being traced, sizes are tensors

@@ -1,0 +1,228 @@
+"""The command line, and the example that runs what it writes."""
+
+import builtins
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmcv.transforms import Compose
+from mmdet.apis import inference_detector
+from mmdet.registry import MODELS, TRANSFORMS
+from mmengine.config import Config
+from small_networks import disturb, model_config, noise
+
+WHY = "needs pip install 'centernet_plugin[deploy]'"
+for package in ('onnx', 'onnxscript', 'onnxruntime'):
+    pytest.importorskip(package, reason=WHY)
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / 'docs/examples/onnx_infer.py'
+STEPS = [
+    dict(type='centernet_plugin.KeepResPad', pad=31),
+    dict(type='centernet_plugin.KeepResPad', pad=15, scale=0.625),
+    dict(type='centernet_plugin.FixResAffine', size=(96, 64)),
+    dict(type='centernet_plugin.FixResAffine', size=(128, 32), fit='width'),
+    dict(type='mmdet.Resize', scale=(70, 90), keep_ratio=True),
+    dict(type='mmdet.Resize', scale=(70, 90)),
+]
+
+
+def pipeline(step):
+    keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'border')
+    return [
+        dict(type='LoadImageFromFile'),
+        step,
+        dict(type='centernet_plugin.LoadAnnotations', with_bbox=True),
+        dict(type='centernet_plugin.PackDetInputs', meta_keys=keys),
+    ]
+
+
+@pytest.fixture(scope='session')
+def folder(tmp_path_factory):
+    """A config, a checkpoint with class names, and an image."""
+    folder = tmp_path_factory.mktemp('export')
+    pixels = dict(mean=[100.0, 110.0, 120.0], std=[60.0, 70.0, 80.0], bgr_to_rgb=True)
+    model = model_config('resnet', **pixels)
+    model['test_cfg'] = dict(max_per_img=20)
+    steps = pipeline(STEPS[1])
+    config = Config(dict(model=model, test_pipeline=steps, default_scope='mmdet'))
+    config.test_dataloader = dict(dataset=dict(pipeline=steps))
+    config.dump(str(folder / 'config.py'))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = MODELS.build(config.model)
+        disturb(network)
+        with torch.no_grad():
+            network.train()(noise(2))
+    meta = dict(dataset_meta=dict(classes=('cat', 'dog', 'cow')))
+    torch.save(dict(state_dict=network.state_dict(), meta=meta), folder / 'model.pth')
+    image = np.random.default_rng(0).integers(256, size=(9, 14, 3), dtype=np.uint8)
+    image = cv2.resize(image, (143, 97), interpolation=cv2.INTER_CUBIC)
+    cv2.imwrite(str(folder / 'image.png'), image)
+    return folder
+
+
+@pytest.fixture
+def tool(load_script):
+    return load_script(ROOT / 'tools/deployment/export_onnx.py')
+
+
+@pytest.fixture
+def example(load_script):
+    return load_script(EXAMPLE)
+
+
+def test_from_a_config_and_a_checkpoint_to_the_pipelines_detections(
+    tool, example, call_script, folder
+):
+    import onnxruntime
+
+    out = folder / 'out.onnx'
+    code, printed = call_script(tool, folder / 'config.py', folder / 'model.pth', out)
+    assert code == 0, printed.err
+    lines = printed.out.splitlines()
+    assert [line for line in lines if line.startswith(('1 x 256 x 256: ', '3 x 160 x 288: '))]
+    assert lines[-1].startswith(f'{out}: ')
+
+    session = onnxruntime.InferenceSession(out)
+    about = session.get_modelmeta().custom_metadata_map
+    assert json.loads(about['classes']) == ['cat', 'dog', 'cow']
+    assert [output.name for output in session.get_outputs()] == ['boxes', 'scores', 'labels']
+    image = cv2.imread(str(folder / 'image.png'))
+    found = example.detect(session, image)
+    expected = predicted(folder)
+    np.testing.assert_allclose(found['scores'], expected.scores, atol=1e-5)
+    assert (expected.scores[:-1] - expected.scores[1:] > 1e-6).all()  # or else in any order
+    np.testing.assert_array_equal(found['labels'], expected.labels)
+    np.testing.assert_allclose(found['boxes'], expected.bboxes, atol=1e-2)
+    assert found['boxes'].min() == 0  # cut at the image's border
+
+    # Nothing of ours nor torch is needed, and the program prints what is found.
+    code = (
+        f'import sys, runpy; sys.argv = {["", str(out), str(folder / "image.png")]!r}\n'
+        f'runpy.run_path({str(EXAMPLE)!r}, run_name="__main__")\n'
+        'for name in ("torch", "mmdet", "mmcv", "mmengine", "centernet_plugin", "onnx"):\n'
+        '    assert name not in sys.modules, name\n'
+    )
+    run = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=folder)
+    assert run.returncode == 0, run.stderr
+    assert len(run.stdout.splitlines()) == int((expected.scores >= 0.3).sum()) > 0
+    name = ('cat', 'dog', 'cow')[expected.labels[0]]
+    assert f'image.png: {name} {expected.scores[0]:.3f} at ' in run.stdout
+
+
+def predicted(folder):
+    config = Config.fromfile(folder / 'config.py')
+    model = MODELS.build(config.model)
+    model.load_state_dict(torch.load(folder / 'model.pth')['state_dict'])
+    model.cfg = config
+    pipeline = Compose([TRANSFORMS.build(step) for step in config.test_pipeline])
+    return inference_detector(model.eval(), str(folder / 'image.png'), pipeline).pred_instances
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    'options',
+    [['--dtype', 'float16'], ['--int8', '.'], ['--raw-maps'], ['--shape', '1', '64', '96']],
+    ids=lambda options: options[0],
+)
+def test_options(tool, call_script, folder, options):
+    import onnxruntime
+
+    out = folder / f'{options[0]}.onnx'
+    options = [str(folder) if option == '.' else option for option in options]
+    code, printed = call_script(tool, folder / 'config.py', folder / 'model.pth', out, *options)
+    assert code == 0, printed.err
+    session = onnxruntime.InferenceSession(out)
+    names = [output.name for output in session.get_outputs()]
+    assert names == (
+        ['heatmap', 'size', 'offset'] if '--raw-maps' in options else ['boxes', 'scores', 'labels']
+    )
+    if '--shape' in options:
+        assert session.get_inputs()[0].shape == [1, 3, 64, 96]
+        assert session.get_outputs()[0].shape == [1, 20, 4]
+
+
+def test_a_difference_beyond_the_tolerance_fails_and_writes_nothing(
+    tool, call_script, folder, monkeypatch
+):
+    from centernet_plugin.deploy import onnx_file
+
+    copy = (folder / 'out.onnx').read_bytes() if (folder / 'out.onnx').exists() else None
+    if copy is None:
+        pytest.skip('the file of the first test is not there')
+    monkeypatch.setattr(
+        onnx_file, 'export_onnx', lambda graph, path, **options: write_maps(graph, path, copy)
+    )
+    args = (folder / 'config.py', folder / 'model.pth', folder / 'no.onnx', '--tolerance', '0')
+    code, printed = call_script(tool, *args)
+    assert code == 2 and "differ from PyTorch's by more than is allowed" in printed.err
+    assert not (folder / 'no.onnx').exists()
+
+
+def write_maps(graph, path, content):
+    """The first test's file, with its maps as outputs again."""
+    import onnx
+
+    model = onnx.load_from_string(content)
+    for name in ('heatmap', 'size', 'offset'):
+        shape = ['batch', None, None, None]
+        value = onnx.helper.make_tensor_value_info(f'raw.{name}', onnx.TensorProto.FLOAT, shape)
+        model.graph.output.append(value)
+    onnx.save(model, path)
+
+
+def test_mistakes_are_sentences(tool, call_script, folder, tmp_path, monkeypatch):
+    good = [folder / 'config.py', folder / 'model.pth', tmp_path / 'out.onnx']
+
+    def error(*args):
+        code, printed = call_script(tool, *args)
+        assert code == 2 and printed.err.count('\n') == 1
+        return printed.err
+
+    assert "checkpoint 'no.pth' does not exist" in error(good[0], 'no.pth', good[2])
+    assert "config 'no.py' does not exist" in error('no.py', *good[1:])
+    assert "there is no folder 'no'" in error(*good[:2], 'no/out.onnx')
+    assert 'are no multiples of 32' in error(*good, '--shape', '1', '64', '100')
+    assert "there is no folder 'no' of images" in error(*good, '--int8', 'no')
+    state = torch.load(good[1])['state_dict']
+    state.pop('backbone.conv1.weight')
+    torch.save(dict(state_dict=state), tmp_path / 'part.pth')
+    message = error(good[0], tmp_path / 'part.pth', good[2])
+    assert "1 tensors of the model are not in it, 'backbone.conv1.weight'" in message
+    other = dict(type='mmdet.CenterNetHead', in_channels=8, feat_channels=8, num_classes=3)
+    config = Config.fromfile(good[0])
+    config.model.bbox_head = other
+    config.model.train_cfg = config.model.test_cfg = None
+    config.dump(str(tmp_path / 'other.py'))
+    torch.save(dict(state_dict=MODELS.build(config.model).state_dict()), tmp_path / 'other.pth')
+    message = error(tmp_path / 'other.py', tmp_path / 'other.pth', good[2])
+    assert 'only detectors with centernet_plugin.CenterNetHead can be exported' in message
+    from centernet_plugin.deploy import onnx_packages
+
+    monkeypatch.setattr(
+        onnx_packages, 'find_spec', lambda name: None if name != 'onnxscript' else builtins
+    )
+    message = error(*good)
+    assert 'onnx and onnxruntime' in message and "'centernet_plugin[deploy]'" in message
+    assert not good[2].exists()
+
+
+@pytest.mark.parametrize('step', STEPS, ids=lambda step: f'{list(step.values())}')
+def test_images_are_placed_as_by_the_config(example, folder, step):
+    from centernet_plugin.deploy.onnx_metadata import placement
+
+    path = str(folder / 'image.png')
+    packed = Compose([TRANSFORMS.build(s) for s in pipeline(step)])(dict(img_path=path, img_id=0))
+    resize = json.loads(json.dumps(placement(Config(dict(test_pipeline=pipeline(step))))))
+    image, scale, shift = example.place(cv2.imread(path), resize)
+    np.testing.assert_array_equal(image.transpose(2, 0, 1), packed['inputs'])
+    meta = packed['data_samples'].metainfo
+    np.testing.assert_allclose(scale, meta['scale_factor'], rtol=1e-6)
+    left, top = (meta['border'][2], meta['border'][0]) if 'border' in meta else (0, 0)
+    np.testing.assert_allclose(shift, [left, top], atol=1e-5)
