@@ -1,5 +1,6 @@
 """All steps from a detector to an ONNX file that has been compared with it."""
 
+import json
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -71,7 +72,8 @@ def make_onnx(
             from .onnx_quantise import quantise
 
             report('quantising')
-            file = quantise(file, Path(folder, 'int8.onnx'), calibration)
+            path_int8 = Path(folder, 'int8.onnx')
+            file = quantise(file, path_int8, calibration, lambda n: _count(n, report))
         differences = []
         if check:
             report('comparing with PyTorch: largest differences, in brackets the largest value')
@@ -81,8 +83,31 @@ def make_onnx(
             for difference in differences:
                 report('\n'.join(difference.lines()))
         keep_detections(file, path)
+    for note in notes(graph, metadata):
+        report(f'note: {note}')
     report(f'{path}: {Path(path).stat().st_size / 2**20:.1f} MiB')
     return differences
+
+
+def notes(graph: DetectorGraph, metadata: dict[str, str]) -> list[str]:
+    """What a user of the file has to know, because the file alone does not do as the test does."""
+    found = []
+    if not graph.detections:
+        return found
+    if graph.head.test_cfg['nms'] is not None:
+        found.append('the nms of test_cfg is not in the file; its metadata has it')
+    moves = json.loads(metadata['outputs'])
+    others = [name for name, motion in moves.items() if motion == 'other']
+    if others:
+        found.append(f'how {", ".join(others)} move with the image in the input is not known')
+    if json.loads(metadata['resize']) is None:
+        found.append('how the config places an image in the input is not known to the file')
+    return found
+
+
+def _count(images: int, report: Callable[[str], None]) -> None:
+    if images % 16 == 0:
+        report(f'    {images} images')
 
 
 def shapes_to_check(

@@ -51,6 +51,8 @@ def detect(session, image: np.ndarray, camera: np.ndarray | None = None) -> dict
     """
     about = session.get_modelmeta().custom_metadata_map
     about = {name: json.loads(text) for name, text in about.items()}
+    if 'outputs' not in about or about['resize'] is None:
+        raise SystemExit('the file has raw maps, or does not know how images are placed in it')
     input_image, scale, shift = place(image, about['resize'])
     height, width = input_image.shape[:2]
     divisor = about['size_divisor']

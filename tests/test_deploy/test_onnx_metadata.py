@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from conftest import detector
 from mmengine.config import Config
+from small_detectors import detector
 
+from centernet_plugin.deploy.onnx_file import notes
 from centernet_plugin.deploy.onnx_graph import DetectorGraph
 from centernet_plugin.deploy.onnx_metadata import describe, motions, placement
 
@@ -59,3 +60,14 @@ def test_statistics_are_in_the_order_of_their_channels():
     assert about['mean'] == '[100.0, 110.0, 120.0]'
     assert about['pad_pixel'] == '[120.0, 110.0, 100.0]'  # of the input
     assert about['size_divisor'] == '32' and about['resize'] == 'null'
+
+
+def test_what_the_file_leaves_to_its_user_is_said(monkeypatch):
+    graph = DetectorGraph(detector('resnet'))
+    config = Config(dict(test_pipeline=[dict(type='mmdet.Resize', scale=(64, 32))]))
+    assert notes(graph, describe(graph, config, ('a', 'b', 'c'))) == []
+    monkeypatch.setattr(graph.head.branches[0], 'as_point', True)
+    graph.head.test_cfg['nms'] = dict(type='nms', iou_threshold=0.5)
+    nms, boxes, resize = notes(graph, describe(graph, None, ('a', 'b', 'c')))
+    assert 'nms' in nms and 'boxes' in boxes and 'places an image' in resize
+    assert graph.topk == 40  # what suppression starts from
