@@ -12,7 +12,6 @@ Legend: N images, C input channels, O output channels, G deformable groups, K ta
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 
 import torch
 import torch.nn.functional as F
@@ -21,19 +20,23 @@ from torch.nn.modules.utils import _pair
 
 from . import deform_conv_cpu
 
-ONNX_FORMS = ('DeformConv', 'GridSample')
-_onnx_form = ContextVar('form in the ONNX graph that is being exported', default=None)
+_onnx_form = None  # a plain global, which torch.compile can look at
 
 
 @contextmanager
 def exported_as(form: str) -> Iterator[None]:
-    """Context of an export to ONNX: layers become the operator ``DeformConv`` of opset 19, or
-    ``GridSample`` and a matrix product for programs that do not have it."""
-    token = _onnx_form.set(form)
+    """Context of an export to ONNX, for the operator that the layers become.
+
+    Args:
+        form: ``'DeformConv'``, of opset 19; or ``'GridSample'``, and a matrix product, for programs
+            that do not have it.
+    """
+    global _onnx_form
+    before, _onnx_form = _onnx_form, form
     try:
         yield
     finally:
-        _onnx_form.reset(token)
+        _onnx_form = before
 
 
 class ModulatedDeformConv2d(nn.Module):
@@ -183,7 +186,7 @@ def modulated_deform_conv2d(
     if x.shape[0] == 0:  # grid_sample has no empty batch on every device
         return F.conv2d(x, weight, bias, stride, padding, dilation, groups)
 
-    if _onnx_form.get() == 'DeformConv':
+    if _onnx_form == 'DeformConv':
         out = _as_onnx_node(x, offset, mask, weight, out_size, stride, padding, dilation, groups)
     elif deform_conv_cpu.is_usable(x, groups, deform_groups):
         out = deform_conv_cpu.deform_conv_cpu(x, offset, mask, weight, stride, padding, dilation)
@@ -263,7 +266,7 @@ def _normalise(position, size):
     Positions at or beyond the first cell outside, and NaN, go far out: the value there is 0 either
     way, and so is the gradient then, as in the compiled operators.
     """
-    if _onnx_form.get():  # sizes are not known, and nobody wants a gradient
+    if _onnx_form is not None:  # sizes are not known, and nobody wants a gradient
         full = size + 1
     else:
         size = int(size)  # while being traced, sizes are tensors
