@@ -9,7 +9,7 @@ from mmengine.registry import init_default_scope
 from tiny_kitti import make_kitti
 from tiny_pose import write_tiny_pose
 
-META = ('img_id', 'ori_shape', 'img_shape', 'scale_factor', 'border', 'cam2img')
+META = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'border', 'cam2img')
 PAIRS = [(1, 2), (3, 4)]
 POSE = [
     dict(type='centernet_plugin.SizeBranch', only_with='keypoints'),
@@ -33,9 +33,8 @@ def pipeline(*steps):
     ]
 
 
-def learn(dataset, branches, classes, steps, lr=4e-3):
-    """The detections of all images of the set after training on them."""
-    torch.manual_seed(0)
+def build(branches, classes):
+    """A narrow network."""
     model = MODELS.build(
         dict(
             type='centernet_plugin.CenterNet',
@@ -62,6 +61,13 @@ def learn(dataset, branches, classes, steps, lr=4e-3):
         )
     )
     model.init_weights()
+    return model
+
+
+def learn(dataset, branches, classes, steps, lr=4e-3):
+    """The detections of all images of the set after training on them."""
+    torch.manual_seed(0)
+    model = build(branches, classes)
     batch = pseudo_collate([dataset[i] for i in range(len(dataset))])
     inputs = model.data_preprocessor(deepcopy(batch), training=True)
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr)

@@ -145,6 +145,7 @@ def test_inference_in_python(run, config, checkpoint, frames):
     np.testing.assert_allclose(points[:, 2], seen['depths'], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_detects_on_a_folder_of_images(run, config, checkpoint, frames, tmp_path):
     """Pictures, and json with every field; boxes in space where the camera is given."""
     script, folder = ROOT / 'tools' / 'infer.py', frames / 'training'

@@ -114,6 +114,7 @@ def test_two_processes_learn_what_one_learns_from_the_doubled_batch(train):
     assert shared_ap == pytest.approx(ap, abs=1e-3, nan_ok=True)
 
 
+@pytest.mark.slow
 def test_each_process_counts_its_own_objects_as_published(train):
     """Without ``sync_num_pos`` the gradient is another one, so the test above could fail."""
     (alone,), *_ = train(1, sync=False)
