@@ -1,8 +1,9 @@
 """COCO-format detection data, with the mistakes of everyday life named."""
 
 import json
+import math
 import os.path as osp
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from mmdet.datasets.api_wrappers import COCO
@@ -13,7 +14,31 @@ from ..registry import DATASETS
 from .corrupt import CorruptImagesMixin
 from .fields import field_shapes, read_values, require_fields
 
-ANNOTATION_KEYS = ('id', 'image_id', 'category_id', 'bbox', 'area', 'iscrowd')
+
+def _is_id(value) -> bool:
+    return isinstance(value, (int, str))
+
+
+def _is_text(value) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def _is_side(value) -> bool:
+    return _is_number(value) and value > 0
+
+
+# What stands in a list's entries, as the sentence about what does not calls it, and a test of it.
+ID, TEXT, SIDE = ('a number', _is_id), ('text', _is_text), ('a number above 0', _is_side)
+NUMBER, ANYTHING = ('a finite number', _is_number), ('', lambda value: True)
+IMAGE_KEYS = dict(id=ID, file_name=TEXT, width=SIDE, height=SIDE)
+CATEGORY_KEYS = dict(id=ID, name=TEXT)
+ANNOTATION_KEYS = dict(
+    id=ID, image_id=ID, category_id=ID, bbox=ANYTHING, area=NUMBER, iscrowd=NUMBER
+)
 
 
 @DATASETS.register_module()
@@ -109,8 +134,8 @@ def check_coco(dataset: dict) -> None:
         raise UserInputError("annotations are not in COCO's format: no list 'images' with entries")
     if not isinstance(dataset.get('categories'), list):
         raise UserInputError("annotations are not in COCO's format: no list 'categories'")
-    require_keys('image', dataset['images'], ('id', 'file_name', 'width', 'height'))
-    require_keys('category', dataset['categories'], ('id', 'name'))
+    require_keys('image', dataset['images'], IMAGE_KEYS)
+    require_keys('category', dataset['categories'], CATEGORY_KEYS)
     if 'annotations' not in dataset:  # COCO's test-dev
         return
     if not isinstance(dataset['annotations'], list):
@@ -132,12 +157,20 @@ def check_coco(dataset: dict) -> None:
         )
 
 
-def require_keys(kind: str, entries: list, keys: tuple[str, ...]) -> None:
+def require_keys(
+    kind: str, entries: list, keys: Mapping[str, tuple[str, Callable[[object], bool]]]
+) -> None:
     """Fail unless every entry of a list of the file is an object with these keys.
+
+    Args:
+        kind: what the entries are.
+        entries: the list.
+        keys: what each value is called, and whether a value is that.
 
     Raises:
         UserInputError: names the entry, of this ``kind``, and the key.
     """
+    ids = set()
     for i, entry in enumerate(entries):
         if not isinstance(entry, dict):
             raise UserInputError(f"annotations are not in COCO's format: {kind} {i} is no object")
@@ -147,6 +180,14 @@ def require_keys(kind: str, entries: list, keys: tuple[str, ...]) -> None:
                 f"{kind} {entry.get('id', f'number {i}')} lacks {missing[0]!r}; COCO's format "
                 f'needs {", ".join(keys)} of every {kind}'
             )
+        for key, (words, fits) in keys.items():
+            if not fits(entry[key]):
+                raise UserInputError(
+                    f'{kind} {entry["id"]!r} has {key}={entry[key]!r:.50}, which is not {words}'
+                )
+        if entry['id'] in ids:
+            raise UserInputError(f'two entries are {kind} {entry["id"]!r}; ids have to differ')
+        ids.add(entry['id'])
 
 
 def check_classes(categories: list[dict], classes: tuple[str, ...], path: str) -> None:

@@ -86,14 +86,14 @@ def joint_metainfo(
         raise UserInputError(
             f"no category in '{path}' names its joints; set metainfo=dict(keypoints=(names, ...))"
         )
+    if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise UserInputError(f'the names of joints are not all different texts: {names!r}')
     if in_file and names != in_file:
-        same = sorted(names) == sorted(in_file)
+        same = sorted(names) == sorted(map(str, in_file))
         raise UserInputError(
             f'keypoints of metainfo are {"in another order than" if same else "not those"} in '
             f"'{path}'; leave them out, or set metainfo=dict(keypoints={in_file!r})"
         )
-    if len(set(names)) < len(names) or not all(isinstance(name, str) for name in names):
-        raise UserInputError(f'the names of joints are not all different texts: {names!r}')
     if 'skeleton' in given:
         skeleton = _pairs(given['skeleton'], len(names), 0, 'skeleton of metainfo')
     elif named:

@@ -74,7 +74,7 @@ def pose(root: Path) -> list[np.ndarray]:
 def space(root: Path) -> list[np.ndarray]:
     """Rows of boxes in space in the image, and a last one from above, the truth dashed."""
     truth, sets = {}, []
-    for seed, count in ((0, 300), (1, 6)):
+    for seed, count in ((0, 500), (1, 6)):
         truth[seed] = make_kitti(root / str(seed), frames=count, seed=seed)
         sets.append(
             DATASETS.build(
@@ -87,7 +87,7 @@ def space(root: Path) -> list[np.ndarray]:
                 )
             )
         )
-    samples = train(sets, SPACE, classes=3, epochs=24)
+    samples = train(sets, SPACE, classes=3, epochs=45)
     names, drawn, above = sets[1].metainfo['classes'], [], []
     for sample in samples[2:6:2] + samples[1:2]:
         objects = truth[1][sample.img_id]
