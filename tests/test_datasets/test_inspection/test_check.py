@@ -239,7 +239,7 @@ def annotation_id_twice(tiny):
     tiny.add([40, 40, 10, 10], id=0)
 
 
-@spoil(repeated_image_id=('error', 1))
+@spoil(repeated_image_id=('error', 1), load=('error', 1), empty_images=('note', 1))
 def image_id_twice(tiny):
     tiny.data['images'].append(tiny.data['images'][3] | dict(file_name='04.jpg'))
     tiny.data['images'].pop(4)
