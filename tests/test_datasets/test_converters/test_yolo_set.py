@@ -84,7 +84,7 @@ def test_lists(root):
     names = list(SET)
     lines = [f'./images/{names[0]}', f'D:\\set\\images\\{names[1]}', f'images/{names[0]}', '']
     (root / 'train.txt').write_text('\r\n'.join(lines))
-    (root / 'val.txt').write_text(f'/home/a/set/images/{names[2]}\n{root}/images/{names[3]}\n')
+    (root / 'val.txt').write_text(f'/elsewhere/set/images/{names[2]}\n{root}/images/{names[3]}\n')
     tally = Tally()
     assert read(root, tally) == (SET, ['train', 'val'])
     assert tally.notes['images that are listed twice, taken once'].number == 1
