@@ -1,7 +1,8 @@
 from .detections import detect
 from .frames import Frame
 from .inference_runner import InferenceRunner
-from .inferencer import CenterNetInferencer, result_names
+from .inferencer import CenterNetInferencer
+from .result_names import result_names
 from .sources import find_sources
 
 __all__ = [

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ..engine.whole_files import write_whole
 from ..errors import UserInputError
 from .frames import IMAGES, Frame
 
@@ -34,9 +35,7 @@ class ImageWriter:
         """
         path = self.out_dir / 'preds' / f'{frame.name}.json'
         make_place(path, frame.source)
-        part = path.with_name(f'{path.name}.part')  # no half of a file, whatever happens
-        part.write_text(json.dumps(found))
-        os.replace(part, path)
+        write_whole(path, json.dumps(found).encode(), sync=False)
         if drawn is None:
             return
         suffix = Path(frame.source.split('?')[0]).suffix

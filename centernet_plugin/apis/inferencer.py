@@ -1,8 +1,7 @@
 """Detection on images in a line of Python, with all that the branches say."""
 
 import os
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import mmengine
@@ -16,6 +15,7 @@ from ..engine.checkpoint_fit import misfit
 from ..errors import UserInputError
 from ..models.detectors.unwrap import unwrap
 from .class_names import with_class_names
+from .result_names import result_names
 
 
 class CenterNetInferencer(DetInferencer):
@@ -29,7 +29,7 @@ class CenterNetInferencer(DetInferencer):
         infer(dict(img_path='000008.png', cam2img=p2), out_dir='out')  # (3, 4), metres to pixels
 
     A json file has the name of its image without the suffix; with it where another image of the
-    same call differs in nothing else.
+    same call differs in nothing else, and with a number where two have the same name.
 
     Raises:
         UserInputError: the checkpoint does not fill the whole model, and mmdet's would detect with
@@ -51,7 +51,9 @@ class CenterNetInferencer(DetInferencer):
         for path in paths:
             if os.path.isfile(path) and not os.path.getsize(path):
                 raise UserInputError(f"image '{path}' is empty")  # OpenCV does not say which
-        self._names = result_names(paths)
+        paths = list(dict.fromkeys(paths))
+        names = result_names([Path(path).name for path in paths])
+        self._names = dict(zip(paths, names, strict=True))
         return super().preprocess(inputs, *args, **kwargs)
 
     def pred2dict(self, data_sample: DetDataSample, pred_out_dir: str = '') -> dict:
@@ -69,16 +71,6 @@ class CenterNetInferencer(DetInferencer):
                 name = self._names[path]
             mmengine.dump(result, str(Path(pred_out_dir, 'preds', f'{name}.json')))
         return result
-
-
-def result_names(paths: Iterable[str]) -> dict[str, str]:
-    """What to call the results of images, by path: a.jpg is a, unless there is an a.png as well."""
-    paths = set(paths)
-    files = {Path(path).name for path in paths}
-    common = Counter(Path(name).stem for name in files)
-    return {
-        path: Path(path).stem if common[Path(path).stem] < 2 else Path(path).name for path in paths
-    }
 
 
 def _without_nan(values) -> list:

@@ -1,7 +1,6 @@
 """From what a user names to what frames can be read from: files, folders, lists, cameras."""
 
 import glob
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -12,6 +11,7 @@ import cv2
 from ..errors import UserInputError
 from .frames import IMAGES, is_address
 from .image_files import ImageFiles
+from .result_names import result_names
 from .video import Video
 
 VIDEOS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv', '.flv')
@@ -43,7 +43,7 @@ def find_sources(
     if max_frames is not None and max_frames < 1:
         raise UserInputError(f'a video needs at least 1 frame, --max-frames is {max_frames}')
     found = [one for text in inputs for one in _resolve(text, recursive)]
-    names = unique_names([result for _, result in found])
+    names = result_names([result for _, result in found])
     sources: list[Source] = []
     for video, group in groupby(
         zip((where for where, _ in found), names, strict=True), key=lambda pair: is_video(pair[0])
@@ -64,25 +64,6 @@ def is_video(where: str | int) -> bool:
         suffix = _suffix(urlsplit(where).path)
         return suffix in VIDEOS or (suffix not in IMAGES and not is_address(where))
     return _suffix(where) in VIDEOS
-
-
-def unique_names(files: Sequence[str]) -> list[str]:
-    """Names of results, one per file: ``a.jpg`` is ``a``, unless there is an ``a.png`` as well.
-
-    Files of the same name, out of different folders, get numbers: ``a``, ``a_2``.
-    """
-    stems = Counter(_stem(file) for file in set(files))
-    names: list[str] = []
-    taken: set[str] = set()
-    for file in files:
-        name = wanted = _stem(file) if stems[_stem(file)] < 2 else file
-        number = 1
-        while name in taken:
-            number += 1
-            name = f'{wanted}_{number}'
-        taken.add(name)
-        names.append(name)
-    return names
 
 
 def _resolve(text: str, recursive: bool, listed_by: Path | None = None) -> Iterator[Found]:
@@ -153,7 +134,3 @@ def _known(path: Path) -> bool:
 
 def _suffix(path: str) -> str:
     return Path(path).suffix.lower()
-
-
-def _stem(file: str) -> str:
-    return Path(file).with_suffix('').as_posix() if Path(file).name else file

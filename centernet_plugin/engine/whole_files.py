@@ -19,8 +19,14 @@ class WholeFileBackend(LocalBackend):
 register_backend(WHOLE, WholeFileBackend, force=True)
 
 
-def write_whole(path: str | Path, content: bytes | memoryview) -> None:
+def write_whole(path: str | Path, content: bytes | memoryview, *, sync: bool = True) -> None:
     """Write a file beside ``path``, ``.part`` behind its name, and move it there.
+
+    Args:
+        path: of the file.
+        content: all of it.
+        sync: whether to wait until it is on the disk. A full network disk says so only then; of
+            thousands of small files, each would wait.
 
     Raises:
         OSError: there is no room, or no right; ``path`` is as before.
@@ -29,8 +35,9 @@ def write_whole(path: str | Path, content: bytes | memoryview) -> None:
     try:
         with open(part, 'wb') as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())  # a full network disk says so only here
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(part, path)
     except BaseException:
         if os.path.exists(part):

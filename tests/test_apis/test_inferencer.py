@@ -1,6 +1,7 @@
 """The inferencer: what it refuses, and where its results go."""
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -11,7 +12,7 @@ from mmdet.registry import MODELS
 from mmengine.config import Config
 from small_networks import model_config
 
-from centernet_plugin.apis import CenterNetInferencer, result_names
+from centernet_plugin.apis import CenterNetInferencer
 from centernet_plugin.errors import UserInputError
 
 
@@ -79,10 +80,10 @@ def test_an_empty_image_is_named(checkpoint, images):
         infer(str(images))
 
 
-def test_names_of_results():
-    assert result_names(['x/a.jpg', 'x/a.png', 'x/b.jpg', 'y/b.jpg']) == {
-        'x/a.jpg': 'a.jpg',
-        'x/a.png': 'a.png',
-        'x/b.jpg': 'b',
-        'y/b.jpg': 'b',
-    }
+def test_images_of_the_same_name_have_results_each(checkpoint, images, tmp_path):
+    (images / 'more').mkdir()
+    shutil.copy(images / 'a.png', images / 'more/a.png')
+    infer = CenterNetInferencer(config(), checkpoint, device='cpu', show_progress=False)
+    paths = [str(images / 'a.png'), str(images / 'more/a.png')]
+    infer(paths, out_dir=str(tmp_path / 'o'), no_save_pred=False)
+    assert {path.name for path in (tmp_path / 'o/preds').iterdir()} == {'a.json', 'a_2.json'}

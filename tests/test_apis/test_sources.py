@@ -6,7 +6,7 @@ from moving_square import FakeCamera, picture
 
 from centernet_plugin.apis import find_sources
 from centernet_plugin.apis.image_files import ImageFiles
-from centernet_plugin.apis.sources import is_video, unique_names
+from centernet_plugin.apis.sources import is_video
 from centernet_plugin.apis.video import Video
 from centernet_plugin.errors import UserInputError
 
@@ -81,14 +81,6 @@ def test_a_camera_by_its_number(files):
 )
 def test_addresses(address, video):
     assert is_video(address) == video
-
-
-def test_names():
-    assert unique_names(['a.jpg', 'b.png']) == ['a', 'b']
-    assert unique_names(['a.jpg', 'a.png', 'b.png']) == ['a.jpg', 'a.png', 'b']
-    assert unique_names(['a.jpg', 'a.jpg', 'a_2.jpg', 'a.jpg']) == ['a', 'a_2', 'a_2_2', 'a_3']
-    assert unique_names(['s/a.jpg', 'a.jpg']) == ['s/a', 'a']
-    assert unique_names(['camera0', 'v1.2/a.b.jpg']) == ['camera0', 'v1.2/a.b']
 
 
 @pytest.mark.parametrize(
