@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from .conftest import ROOT, free_port
+from .conftest import ROOT, free_port, run_process
 
 pytestmark = pytest.mark.door
 
@@ -38,10 +38,12 @@ class Recorder(Hook):
 CHANGES = """
 custom_imports['imports'].append('recorder')
 custom_hooks = [dict(type='Recorder')]
+load_from = {learnt!r}
+test_pipeline[1] = dict(type='centernet_plugin.FixResAffine', size=(64, 64))
 train_pipeline[2] = dict(type='centernet_plugin.FixResAffine', size=(64, 64))
 train_dataloader.update(batch_size={batch})
 model.update(train_cfg=dict(sync_num_pos={sync}))
-optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=1e-2, momentum=0.9))
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=1e-3, momentum=0.9))
 train_cfg.update(max_epochs=3, val_interval=3)
 randomness = dict(seed=3)
 """
@@ -64,15 +66,31 @@ def uneven_root(data_root, tmp_path_factory) -> str:
     return str(path)
 
 
+@pytest.fixture(scope='session')
+def learnt(write_config, tmp_path_factory) -> str:
+    """A checkpoint that detects on the tiny set, so that there is an AP to compare."""
+    changes = """
+test_pipeline[1] = dict(type='centernet_plugin.FixResAffine', size=(64, 64))
+train_pipeline[2] = dict(type='centernet_plugin.FixResAffine', size=(64, 64))
+train_dataloader.update(batch_size=4)
+optim_wrapper.update(optimizer=dict(type='Adam', lr=5e-3))
+train_cfg.update(max_epochs=60, val_interval=60)
+default_hooks['checkpoint'].update(interval=60)
+"""
+    folder = tmp_path_factory.mktemp('learnt')
+    run_process(sys.executable, ROOT / 'tools/train.py', write_config('a', changes), cwd=folder)
+    return str(folder / 'work_dirs/a/epoch_60.pth')
+
+
 @pytest.fixture
-def train(run, write_config, uneven_root, tmp_path):
+def train(run, write_config, uneven_root, learnt, tmp_path):
     """Trains by one process or by two; gives losses of each process, weights, and validations."""
     (tmp_path / 'recorder.py').write_text(HOOK)
 
     def train(processes: int, sync: bool = True):
         batch = 4 // processes
         config = write_config(
-            changes=CHANGES.format(batch=batch, sync=sync)
+            changes=CHANGES.format(batch=batch, sync=sync, learnt=learnt)
             + f"train_dataloader['dataset'].update(ann_file={uneven_root!r}, "
             'filter_cfg=dict(filter_empty_gt=False))\n'
         )
@@ -111,6 +129,7 @@ def test_two_processes_learn_what_one_learns_from_the_doubled_batch(train):
         assert parts[0]['losses']['loss'] != pytest.approx(parts[1]['losses']['loss'], rel=0.05)
     for name, value in weights.items():
         torch.testing.assert_close(shared_weights[name], value, rtol=1e-4, atol=1e-6, msg=name)
+    assert ap['coco/bbox_mAP'] > 0.3
     assert shared_ap == pytest.approx(ap, abs=1e-3, nan_ok=True)
 
 
