@@ -16,7 +16,7 @@ ONEDL = ['onedl-mmengine==0.10.12', 'onedl-mmcv==2.3.6', 'onedl-mmdetection==3.5
 OPENMMLAB = ['mmengine==0.10.7', 'mmcv-lite==2.1.0', 'mmdet==3.3.0']
 # ONNX Runtime has deformable convolution on CPUs since 1.25, which Python 3.10 does not get.
 DEPLOY = ['onnx>=1.18', 'onnxscript>=0.5', 'onnxruntime>=1.23']
-TEST = ['pytest>=8', 'pytest-xdist>=3', 'hypothesis>=6']
+TEST = ['pytest>=8', 'pytest-xdist>=3', 'hypothesis>=6', 'tensorboard>=2']
 DOCS = ['mkdocs>=1.6,<2', 'mkdocstrings-python>=2', 'pygments>=2', 'ruff']
 
 
