@@ -1,6 +1,5 @@
 """A detector from its config and a checkpoint that fills it."""
 
-import torch
 from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
@@ -8,7 +7,6 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 from torch import nn
 
-from ..compat.checkpoint import safe_globals
 from ..errors import UserInputError
 from ..models.weights import unfilled_weights
 
@@ -23,8 +21,7 @@ def load_detector(config: Config, checkpoint: str) -> tuple[nn.Module, tuple[str
     """
     init_default_scope(config.get('default_scope', 'mmdet'))
     model = revert_sync_batchnorm(MODELS.build(config.model))
-    with torch.serialization.safe_globals(safe_globals()):  # or else mmengine loads anything
-        content = load_checkpoint(model, checkpoint, map_location='cpu', logger='silent')
+    content = load_checkpoint(model, checkpoint, map_location='cpu', logger='silent')
     unfilled = unfilled_weights(model, content)
     if unfilled:
         raise UserInputError(

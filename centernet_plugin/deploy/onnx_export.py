@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from torch.export import Dim
 
-from ..models.layers.deform_conv import exported_as
-from .onnx_graph import RAW, DetectorGraph
+from .detector_graph import RAW, DetectorGraph
+from .torch_program import BATCH, HEIGHT, WIDTH, trace
 
 OPSET = 19  # the first with deformable convolution
-BATCH, DETECTIONS, HEIGHT, WIDTH = 'batch', 'detections', 'height', 'width'
+DETECTIONS = 'detections'
 MAP_SIDES = ('map_height', 'map_width')
 
 
@@ -42,20 +41,9 @@ def export_onnx(
     """
     inputs = graph.example() if shape is None else graph.example(shape[0], shape[1:])
     outputs = graph(*inputs)
-    dynamic = None
-    if shape is None:
-        batch = Dim(BATCH)
-        sides = {2: _multiple(HEIGHT, graph.size_divisor), 3: _multiple(WIDTH, graph.size_divisor)}
-        dynamic = ({0: batch} | sides, {0: batch})[: len(inputs)]
     with _quiet():
-        try:
-            with exported_as('GridSample' if grid_sample else 'DeformConv'):
-                program = torch.export.export(graph, inputs, dynamic_shapes=dynamic, strict=False)
-        except torch._dynamo.exc.UserError as error:
-            raise RuntimeError(
-                'some part of the model uses the batch, height or width as a number, so that it '
-                f'cannot be left open; export for one shape. {error}'
-            ) from error
+        form = 'GridSample' if grid_sample else 'DeformConv'
+        program = trace(graph, shape=shape, deform_conv=form)
         program = torch.onnx.export(
             program,
             (),
@@ -78,10 +66,6 @@ def keep_detections(source: str | Path, path: str | Path) -> None:
     for output in [output for output in model.graph.output if output.name.startswith(RAW)]:
         model.graph.output.remove(output)
     onnx.save(model, str(path))
-
-
-def _multiple(name: str, divisor: int):
-    return divisor * Dim(f'{name}_over_{divisor}') if divisor > 1 else Dim(name)
 
 
 def _name_dimensions(graph, outputs: dict[str, torch.Tensor]) -> None:

@@ -1,6 +1,5 @@
 """All steps from a detector to an ONNX file that has been compared with it."""
 
-import json
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -10,12 +9,12 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from ..errors import UserInputError
-from .onnx_check import TOLERANCES, Difference, check_onnx
+from .detector_graph import DetectorGraph
 from .onnx_export import export_onnx, keep_detections
-from .onnx_graph import DetectorGraph
-from .onnx_metadata import describe
 from .onnx_packages import require_packages
+from .onnx_session import as_program, open_session
+from .program_check import TOLERANCES, Difference, check_program, shapes_to_check
+from .program_metadata import describe, notes
 
 
 def make_onnx(
@@ -47,8 +46,8 @@ def make_onnx(
         calibration: inputs of the test pipeline, by which the network is quantised to int8. Each
             (1, 3, H, W), float32
         check: whether to compare the file with the detector in float32.
-        tolerance: of maps, see :func:`~centernet_plugin.deploy.onnx_check.check_onnx`; default by
-            ``dtype``, none for int8.
+        tolerance: of maps, see :func:`~centernet_plugin.deploy.program_check.check_program`;
+            default by ``dtype``, none for int8.
         report: is told what happens.
 
     Returns:
@@ -60,7 +59,7 @@ def make_onnx(
     """
     require_packages()
     graph = DetectorGraph(model, detections=not raw_maps, maps=True, dtype=dtype)
-    _check_shape(shape, graph.size_divisor)
+    graph.require_shape(shape)
     if tolerance is None and calibration is None:
         tolerance = TOLERANCES[dtype]
     with tempfile.TemporaryDirectory() as folder:
@@ -79,7 +78,8 @@ def make_onnx(
             report('comparing with PyTorch: largest differences, in brackets the largest value')
             if dtype != torch.float32:
                 graph = DetectorGraph(model, detections=not raw_maps, maps=True)
-            differences = check_onnx(file, graph, shapes_to_check(graph, shape), tolerance)
+            run, shapes = as_program(open_session(file)), shapes_to_check(graph, shape)
+            differences = check_program(run, graph, shapes, tolerance)
             for difference in differences:
                 report('\n'.join(difference.lines()))
         keep_detections(file, path)
@@ -89,41 +89,6 @@ def make_onnx(
     return differences
 
 
-def notes(graph: DetectorGraph, metadata: dict[str, str]) -> list[str]:
-    """What a user of the file has to know, because the file alone does not do as the test does."""
-    found = []
-    if not graph.detections:
-        return found
-    if graph.head.test_cfg['nms'] is not None:
-        found.append('the nms of test_cfg is not in the file; its metadata has it')
-    moves = json.loads(metadata['outputs'])
-    others = [name for name, motion in moves.items() if motion == 'other']
-    if others:
-        found.append(f'how {", ".join(others)} move with the image in the input is not known')
-    if json.loads(metadata['resize']) is None:
-        found.append('how the config places an image in the input is not known to the file')
-    return found
-
-
 def _count(images: int, report: Callable[[str], None]) -> None:
     if images % 16 == 0:
         report(f'    {images} images')
-
-
-def shapes_to_check(
-    graph: DetectorGraph, shape: tuple[int, int, int] | None
-) -> list[tuple[int, int, int]]:
-    """Batches and sizes to compare, none of them that of the export: as small as makes sense."""
-    if shape is not None:
-        return [shape]
-    side = graph.size_divisor
-    few = max(256 // side, 1)
-    return [(1, side * few, side * few), (3, side * (few // 2 + 1), side * (few + 1))]
-
-
-def _check_shape(shape: tuple[int, int, int] | None, divisor: int) -> None:
-    if shape is not None and (min(shape) < 1 or any(side % divisor for side in shape[1:])):
-        raise UserInputError(
-            f'a height and width of {shape[1]} and {shape[2]} are no multiples of {divisor}, as '
-            'this network needs'
-        )

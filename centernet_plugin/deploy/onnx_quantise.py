@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .detector_graph import RAW
 from .onnx_calibration import pad
-from .onnx_graph import RAW
 
 # Those that ONNX Runtime's CPU provider computes in int8. Deformable convolution is not among them.
 OPERATORS = (

@@ -7,7 +7,7 @@ import pytest
 from small_detectors import detector, has_deform_conv
 from torch import nn
 
-from centernet_plugin.deploy.onnx_graph import DetectorGraph
+from centernet_plugin.deploy.detector_graph import DetectorGraph
 from centernet_plugin.models.layers import ModulatedDeformConv2d
 
 
@@ -25,7 +25,7 @@ class Exported:
 def exported(tmp_path_factory):
     """``exported(name, branches, classes)``: a file with maps and detections."""
     from centernet_plugin.deploy.onnx_export import export_onnx
-    from centernet_plugin.deploy.onnx_metadata import describe
+    from centernet_plugin.deploy.program_metadata import describe
 
     made = {}
 

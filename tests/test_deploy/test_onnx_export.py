@@ -11,8 +11,9 @@ onnx = pytest.importorskip('onnx', reason="needs pip install 'centernet_plugin[d
 pytest.importorskip('onnxscript', reason="needs pip install 'centernet_plugin[deploy]'")
 pytest.importorskip('onnxruntime', reason="needs pip install 'centernet_plugin[deploy]'")
 
-from centernet_plugin.deploy.onnx_check import compare, open_session  # noqa: E402
 from centernet_plugin.deploy.onnx_export import export_onnx, keep_detections  # noqa: E402
+from centernet_plugin.deploy.onnx_session import as_program, open_session  # noqa: E402
+from centernet_plugin.deploy.program_check import compare  # noqa: E402
 
 QUICK = ('resnet-dcn', 'all', 1)
 KINDS = [QUICK] + [
@@ -36,7 +37,7 @@ def test_any_batch_and_size(kind, exported):
     session = open_session(made.path)
     for seed, (batch, *size) in enumerate(SHAPES):
         inputs = made.graph.example(batch, tuple(size), seed)
-        found = compare(session, made.graph, inputs)
+        found = compare(as_program(session), made.graph, inputs)
         assert found.beyond(2e-4) == []
         assert found.scores < 1e-4
         assert set(found.fields) == {'boxes', 'scores', 'labels', *FIELDS[kind[1]]}
@@ -126,7 +127,7 @@ def test_deformable_convolution_as_grid_sample(exported):
     assert kinds.count('GridSample') == made.layers() and 'DeformConv' not in kinds
     session = open_session(made.path)
     for batch, *size in SHAPES:
-        found = compare(session, made.graph, made.graph.example(batch, tuple(size)))
+        found = compare(as_program(session), made.graph, made.graph.example(batch, tuple(size)))
         assert found.beyond(1e-3) == []
 
 

@@ -10,8 +10,9 @@ pytest.importorskip('onnxscript', reason="needs pip install 'centernet_plugin[de
 pytest.importorskip('onnxruntime', reason="needs pip install 'centernet_plugin[deploy]'")
 
 from centernet_plugin.deploy.onnx_calibration import CalibrationImages, pad  # noqa: E402
-from centernet_plugin.deploy.onnx_check import check_onnx, open_session  # noqa: E402
 from centernet_plugin.deploy.onnx_quantise import network_nodes, quantise  # noqa: E402
+from centernet_plugin.deploy.onnx_session import as_program, open_session  # noqa: E402
+from centernet_plugin.deploy.program_check import check_program  # noqa: E402
 from centernet_plugin.errors import UserInputError  # noqa: E402
 
 KIND = ('resnet-dcn', 'all', 1)
@@ -83,7 +84,8 @@ def test_the_network_is_in_int8_and_the_rest_is_not(exported, folder, tmp_path):
     assert 'TopK' in {node.op_type for node in before.graph.node if node.name in rest}
     metadata = {entry.key: entry.value for entry in after.metadata_props}
     assert metadata['dtype'] == '"int8"' and metadata['classes'] == '["a"]'
-    check_onnx(path, made.graph, [(1, 64, 96)], None)  # the decoding is still exact
+    # The decoding is still exact.
+    check_program(as_program(open_session(path)), made.graph, [(1, 64, 96)], None)
 
 
 @pytest.mark.slow

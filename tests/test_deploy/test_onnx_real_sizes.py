@@ -12,8 +12,8 @@ from small_networks import disturb, noise
 for package in ('onnx', 'onnxscript', 'onnxruntime'):
     pytest.importorskip(package, reason="needs pip install 'centernet_plugin[deploy]'")
 
+from centernet_plugin.deploy.detector_graph import normalise  # noqa: E402
 from centernet_plugin.deploy.onnx_file import make_onnx  # noqa: E402
-from centernet_plugin.deploy.onnx_graph import normalise  # noqa: E402
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 NAMES = [

@@ -22,6 +22,7 @@ for package in ('onnx', 'onnxscript', 'onnxruntime'):
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / 'docs/examples/onnx_infer.py'
+SHORT = ROOT / 'docs/examples/onnx_boxes.py'
 STEPS = [
     dict(type='centernet_plugin.KeepResPad', pad=31),
     dict(type='centernet_plugin.KeepResPad', pad=15, scale=0.625),
@@ -78,7 +79,7 @@ def example(load_script):
 
 
 def test_from_a_config_and_a_checkpoint_to_the_pipelines_detections(
-    tool, example, call_script, folder
+    tool, example, load_script, call_script, folder
 ):
     import onnxruntime
 
@@ -102,18 +103,30 @@ def test_from_a_config_and_a_checkpoint_to_the_pipelines_detections(
     np.testing.assert_allclose(found['boxes'], expected.bboxes, atol=1e-2)
     assert found['boxes'].min() == 0  # cut at the image's border
 
-    # Nothing of ours nor torch is needed, and the program prints what is found.
-    code = (
-        f'import sys, runpy; sys.argv = {["", str(out), str(folder / "image.png")]!r}\n'
-        f'runpy.run_path({str(EXAMPLE)!r}, run_name="__main__")\n'
-        'for name in ("torch", "mmdet", "mmcv", "mmengine", "centernet_plugin", "onnx"):\n'
-        '    assert name not in sys.modules, name\n'
-    )
-    run = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=folder)
-    assert run.returncode == 0, run.stderr
-    assert len(run.stdout.splitlines()) == int((expected.scores >= 0.3).sum()) > 0
-    name = ('cat', 'dog', 'cow')[expected.labels[0]]
-    assert f'image.png: {name} {expected.scores[0]:.3f} at ' in run.stdout
+    about = {name: json.loads(text) for name, text in about.items()}
+    boxes, scores, labels = load_script(SHORT).detect(session, about, image)
+    np.testing.assert_array_equal(scores, found['scores'])
+    np.testing.assert_array_equal(labels, found['labels'])
+    clipped = boxes.clip(0, np.float32(image.shape[1::-1] * 2))
+    np.testing.assert_allclose(clipped, found['boxes'], atol=1e-4)
+
+    # Nothing of ours nor torch is needed, and the programs print what is found.
+    name, count = ('cat', 'dog', 'cow')[expected.labels[0]], int((expected.scores >= 0.3).sum())
+    assert count > 0
+    for program, line in (
+        (EXAMPLE, f'image.png: {name} {expected.scores[0]:.3f} at '),
+        (SHORT, f'image.png {name} {round(float(found["scores"][0]), 3)} ['),
+    ):
+        code = (
+            f'import sys, runpy; sys.argv = {["", str(out), str(folder / "image.png")]!r}\n'
+            f'runpy.run_path({str(program)!r}, run_name="__main__")\n'
+            'for name in ("torch", "mmdet", "mmcv", "mmengine", "centernet_plugin", "onnx"):\n'
+            '    assert name not in sys.modules, name\n'
+        )
+        command = [sys.executable, '-c', code]
+        run = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+        assert run.returncode == 0, run.stderr
+        assert len(run.stdout.splitlines()) == count and line in run.stdout
 
 
 def predicted(folder):
@@ -215,7 +228,7 @@ def test_mistakes_are_sentences(tool, call_script, folder, tmp_path, monkeypatch
 
 @pytest.mark.parametrize('step', STEPS, ids=lambda step: f'{list(step.values())}')
 def test_images_are_placed_as_by_the_config(example, folder, step):
-    from centernet_plugin.deploy.onnx_metadata import placement
+    from centernet_plugin.deploy.program_metadata import placement
 
     path = str(folder / 'image.png')
     packed = Compose([TRANSFORMS.build(s) for s in pipeline(step)])(dict(img_path=path, img_id=0))

@@ -24,8 +24,8 @@ from mmdet.structures import DetDataSample  # noqa: E402
 
 from centernet_plugin.deploy import accelerate  # noqa: E402
 from centernet_plugin.deploy.loading import load_detector  # noqa: E402
-from centernet_plugin.deploy.onnx_check import open_session  # noqa: E402
 from centernet_plugin.deploy.onnx_packages import require_packages  # noqa: E402
+from centernet_plugin.deploy.onnx_session import open_session  # noqa: E402
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from ..models.functional.grid import GridToImage
 from ..models.functional.peaks import find_peaks
 from ..version import __version__
-from .onnx_graph import RENAMED, DetectorGraph
+from .detector_graph import RENAMED, DetectorGraph
 
 
 def describe(
@@ -65,6 +65,22 @@ def describe(
     if graph.detections:
         facts['outputs'] = motions(graph)
     return {name: json.dumps(value) for name, value in facts.items()}
+
+
+def notes(graph: DetectorGraph, metadata: dict[str, str]) -> list[str]:
+    """What a user of the file has to know, because the file alone does not do as the test does."""
+    found = []
+    if not graph.detections:
+        return found
+    if graph.head.test_cfg['nms'] is not None:
+        found.append('the nms of test_cfg is not in the file; its metadata has it')
+    moves = json.loads(metadata['outputs'])
+    others = [name for name, motion in moves.items() if motion == 'other']
+    if others:
+        found.append(f'how {", ".join(others)} move with the image in the input is not known')
+    if json.loads(metadata['resize']) is None:
+        found.append('how the config places an image in the input is not known to the file')
+    return found
 
 
 def placement(config: Config | None) -> dict | None:

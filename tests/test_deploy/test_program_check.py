@@ -8,11 +8,15 @@ onnx = pytest.importorskip('onnx', reason="needs pip install 'centernet_plugin[d
 pytest.importorskip('onnxscript', reason="needs pip install 'centernet_plugin[deploy]'")
 pytest.importorskip('onnxruntime', reason="needs pip install 'centernet_plugin[deploy]'")
 
-from centernet_plugin.deploy.onnx_check import check_onnx, comparable  # noqa: E402
+from centernet_plugin.deploy.onnx_session import as_program, open_session  # noqa: E402
+from centernet_plugin.deploy.program_check import check_program, comparable  # noqa: E402
 from centernet_plugin.errors import UserInputError  # noqa: E402
 
 KIND = ('resnet-dcn', 'all', 1)
-SHAPES = [(2, 64, 96)]
+
+
+def check(path, graph, tolerance):
+    return check_program(as_program(open_session(path)), graph, [(2, 64, 96)], tolerance)
 
 
 def test_equal_scores_are_not_compared():
@@ -23,7 +27,7 @@ def test_equal_scores_are_not_compared():
 
 def test_a_good_file_passes_and_all_detections_are_compared(exported):
     made = exported(*KIND)
-    (found,) = check_onnx(made.path, made.graph, SHAPES, 1e-3)
+    (found,) = check(made.path, made.graph, 1e-3)
     assert found.compared == 2 * 29  # the last one may tie with what was left out
     assert found.lines()[0].startswith('2 x 64 x 96: maps heatmap ')
 
@@ -37,15 +41,15 @@ def test_a_changed_weight_is_found(exported, tmp_path):
     tensor.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor) + 0.5, bias))
     onnx.save(model, tmp_path / 'wrong.onnx')
     with pytest.raises(UserInputError, match="the file's size differ from PyTorch's"):
-        check_onnx(tmp_path / 'wrong.onnx', made.graph, SHAPES, 1e-3)
-    check_onnx(tmp_path / 'wrong.onnx', made.graph, SHAPES, None)  # maps may differ by anything
+        check(tmp_path / 'wrong.onnx', made.graph, 1e-3)
+    check(tmp_path / 'wrong.onnx', made.graph, None)  # maps may differ by anything
 
 
 def test_another_decoding_is_found(exported, monkeypatch):
     made = exported(*KIND)
     monkeypatch.setattr(made.graph.head.branches[0], 'decode', halved(made.graph.head.branches[0]))
     with pytest.raises(UserInputError, match="the file's boxes"):
-        check_onnx(made.path, made.graph, SHAPES, None)
+        check(made.path, made.graph, None)
 
 
 def halved(branch):
@@ -64,4 +68,4 @@ def test_a_map_that_is_not_a_number_is_found(exported, monkeypatch):
 
     monkeypatch.setattr(type(made.graph), 'forward', broken)
     with pytest.raises(UserInputError, match="the file's offset differ"):
-        check_onnx(made.path, made.graph, SHAPES, 1e-3)
+        check(made.path, made.graph, 1e-3)

@@ -5,9 +5,8 @@ from pathlib import Path
 from mmengine.config import Config
 from small_detectors import detector
 
-from centernet_plugin.deploy.onnx_file import notes
-from centernet_plugin.deploy.onnx_graph import DetectorGraph
-from centernet_plugin.deploy.onnx_metadata import describe, motions, placement
+from centernet_plugin.deploy.detector_graph import DetectorGraph
+from centernet_plugin.deploy.program_metadata import describe, motions, notes, placement
 
 CONFIGS = sorted((Path(__file__).parents[2] / 'configs').glob('[!_]*/*.py'))
 

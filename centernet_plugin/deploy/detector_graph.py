@@ -96,6 +96,19 @@ class DetectorGraph(nn.Module):
         camera = [[width, 0, width / 2, 40], [0, width, size[0] / 2, 2], [0, 0, 1, 0.003]]
         return images, torch.tensor(camera).expand(batch, 3, 4).contiguous()
 
+    def require_shape(self, shape: tuple[int, int, int] | None) -> None:
+        """Fails unless the network can have inputs of a batch, height and width; None is any.
+
+        Raises:
+            UserInputError: says what the sides have to be.
+        """
+        divisor = self.size_divisor
+        if shape is not None and (min(shape) < 1 or any(side % divisor for side in shape[1:])):
+            raise UserInputError(
+                f'a height and width of {shape[1]} and {shape[2]} are no multiples of {divisor}, '
+                'as this network needs'
+            )
+
     def forward(self, images: Tensor, cam2img: Tensor | None = None) -> dict[str, Tensor]:
         """Outputs by their names.
 

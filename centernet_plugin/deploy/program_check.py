@@ -1,21 +1,24 @@
-"""Whether an ONNX file gives what the detector in PyTorch gives.
+"""Whether an exported program gives what the detector in PyTorch gives.
 
 Detections of two programs cannot be compared one by one: where two scores are nearly equal,
 rounding decides their order, and which of two neighbouring cells is a peak. So the network is
 compared by its maps, and the decoding by what both programs make of the same maps, the file's.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import UserInputError
-from .onnx_graph import RAW, DetectorGraph
+from .detector_graph import RAW, DetectorGraph
 
-TOLERANCES = {torch.float32: 1e-3, torch.float16: 5e-2}  # of the largest value of a map
+# A program: inputs of the graph to its outputs by their names.
+Run = Callable[[tuple[Tensor, ...]], dict[str, Tensor]]
+# Of the largest value of a map.
+TOLERANCES = {torch.float32: 1e-3, torch.float16: 5e-2, torch.bfloat16: 2e-1}
 DECODING_TOLERANCE = 1e-3  # of the largest value of a field, at least of 1
 
 
@@ -57,17 +60,17 @@ class Difference:
         return wrong + [n for n, (d, size) in self.fields.items() if not d <= limit * max(size, 1)]
 
 
-def check_onnx(
-    path: str | Path,
+def check_program(
+    run: Run,
     graph: DetectorGraph,
     shapes: list[tuple[int, int, int]],
     tolerance: float | None,
 ) -> list[Difference]:
-    """Compares a file that gives maps, and perhaps detections, with the detector.
+    """Compares a program that gives maps, and perhaps detections, with the detector.
 
     Args:
-        path: of the file.
-        graph: what the file was made from, its network in float32.
+        run: the program.
+        graph: what it was made from, its network in float32.
         shapes: batch, height and width of each comparison.
         tolerance: allowed between maps, as a part of the largest value; None: any.
 
@@ -77,11 +80,10 @@ def check_onnx(
     Raises:
         UserInputError: more than that.
     """
-    session = open_session(path)
     found = []
     for seed, (batch, *size) in enumerate(shapes):
         inputs = graph.example(batch, tuple(size), seed)
-        found.append(compare(session, graph, inputs))
+        found.append(compare(run, graph, inputs))
         wrong = found[-1].beyond(tolerance)
         if wrong:
             raise UserInputError(
@@ -91,17 +93,31 @@ def check_onnx(
     return found
 
 
+def shapes_to_check(
+    graph: DetectorGraph, shape: tuple[int, int, int] | None
+) -> list[tuple[int, int, int]]:
+    """Batches and sizes to compare, none of them that of the export: as small as makes sense.
+
+    Args:
+        graph: of the detector.
+        shape: batch, height and width, if the program is for only one.
+    """
+    if shape is not None:
+        return [shape]
+    side = graph.size_divisor
+    few = max(256 // side, 1)
+    return [(1, side * few, side * few), (3, side * (few // 2 + 1), side * (few + 1))]
+
+
 @torch.no_grad()
-def compare(session, graph: DetectorGraph, inputs: tuple[Tensor, ...]) -> Difference:
-    """Differences between ONNX Runtime and PyTorch on a batch."""
-    feed = {i.name: x.numpy() for i, x in zip(session.get_inputs(), inputs, strict=True)}
-    names = [output.name for output in session.get_outputs()]
-    theirs = dict(zip(names, map(torch.from_numpy, session.run(names, feed)), strict=True))
+def compare(run: Run, graph: DetectorGraph, inputs: tuple[Tensor, ...]) -> Difference:
+    """Differences between a program and the detector on a batch."""
+    theirs = run(inputs)
     ours = graph(*inputs)
     result = Difference((len(inputs[0]), *inputs[0].shape[2:]))
     prefix = RAW if graph.detections else ''
     maps = {
-        name: theirs[name] for name in names if name.startswith(prefix) and theirs[name].dim() == 4
+        name: theirs[name] for name in theirs if name.startswith(prefix) and theirs[name].dim() == 4
     }
     for name, value in maps.items():
         result.maps[name.removeprefix(RAW)] = _difference(value, ours[name])
@@ -125,28 +141,6 @@ def comparable(scores: Tensor) -> Tensor:
     after = torch.nn.functional.pad(scores[:, 1:] != scores[:, :-1], (1, 1), value=True)
     unique = after[:, 1:] & after[:, :-1]
     return unique & (scores > 0) & (scores != scores[:, -1:])
-
-
-def open_session(path: str | Path, threads: int | None = None):
-    """ONNX Runtime on the CPU, quiet.
-
-    Raises:
-        UserInputError: it has no deformable convolution.
-    """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = threads or torch.get_num_threads()
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
-    except Exception as error:
-        if 'implementation for DeformConv' not in str(error):
-            raise
-        raise UserInputError(
-            f'onnxruntime {onnxruntime.__version__} has no deformable convolution on CPUs; update '
-            'it to 1.25 or later, or export with --grid-sample'
-        ) from error
 
 
 def _difference(a: Tensor, b: Tensor) -> tuple[float, float]:
