@@ -5,6 +5,7 @@ the folder of the set, or ``data/bccd`` has it.
 """
 
 import os
+import pickle
 import re
 import subprocess
 import sys
@@ -45,3 +46,31 @@ def test_trains_and_tests(tmp_path):
     log = run('test.py', tmp_path / 'epoch_1.pth', '--work-dir', tmp_path, '--cfg-options', *small)
     (ap,) = re.findall(r'coco/bbox_mAP: (-?[\d.]+)', log)
     assert 0 <= float(ap) <= 1
+
+
+@pytest.mark.slow
+def test_an_exported_file_detects_as_the_pipeline_on_photographs(tmp_path):
+    """A network that has seen some cells: of scores at random, rounding would decide the order."""
+    pytest.importorskip('onnxscript', reason="needs pip install -e '.[deploy]'")
+    pytest.importorskip('onnxruntime', reason="needs pip install -e '.[deploy]'")
+    small = [
+        'train_dataloader.dataset.indices=16',
+        'test_dataloader.dataset.indices=3',
+        'train_cfg.max_epochs=2',
+        'train_cfg.val_interval=99',
+    ]
+    run('train.py', '--work-dir', tmp_path, '--cfg-options', *small)
+    checkpoint, exported = tmp_path / 'epoch_2.pth', tmp_path / 'cells.onnx'
+    run('deployment/export_onnx.py', checkpoint, exported)
+    found = []
+    for script, file in (('test.py', checkpoint), ('deployment/test_onnx.py', exported)):
+        out = tmp_path / f'{len(found)}.pkl'
+        run(script, file, '--work-dir', tmp_path, '--out', out, '--cfg-options', small[1])
+        found.append(pickle.loads(out.read_bytes()))
+    for theirs, ours in zip(*found, strict=True):
+        theirs, ours = theirs['pred_instances'], ours['pred_instances']
+        assert ours['scores'].numpy() == pytest.approx(theirs['scores'].numpy(), abs=1e-4)
+        apart = (theirs['scores'][:-1] - theirs['scores'][1:] > 2e-4).numpy()
+        first = apart.argmin() if not apart.all() else len(apart)
+        boxes = [x['bboxes'][:first].numpy() for x in (ours, theirs)]
+        assert boxes[0] == pytest.approx(boxes[1], abs=0.05)

@@ -189,6 +189,10 @@ def check_make(arguments):
 
 def check_pip(arguments):
     text = (ROOT / 'setup.py').read_text()
+    if any(argument.startswith('centernet') for argument in arguments):
+        raise PageError(
+            'the package is not on PyPI, and whoever takes its name there is a stranger'
+        )
     for extra in re.findall(r'^\.\[(\w+)\]', '\n'.join(arguments), re.MULTILINE):
         if f"'{extra}':" not in text:
             raise PageError(f'setup.py has no extra {extra}')

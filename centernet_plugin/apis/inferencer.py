@@ -12,9 +12,9 @@ from torch import nn
 
 from ..arrays import to_numpy
 from ..engine.checkpoint_fit import misfit
+from ..engine.class_names import with_class_names
 from ..errors import UserInputError
 from ..models.detectors.unwrap import unwrap
-from .class_names import with_class_names
 from .result_names import result_names
 
 

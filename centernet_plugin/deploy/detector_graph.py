@@ -103,7 +103,7 @@ class DetectorGraph(nn.Module):
             UserInputError: says what the sides have to be.
         """
         divisor = self.size_divisor
-        if shape is not None and (min(shape) < 1 or any(side % divisor for side in shape[1:])):
+        if shape is not None and any(side % divisor for side in shape[1:]):
             raise UserInputError(
                 f'a height and width of {shape[1]} and {shape[2]} are no multiples of {divisor}, '
                 'as this network needs'

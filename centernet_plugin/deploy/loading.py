@@ -7,14 +7,16 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 from torch import nn
 
+from ..engine.checkpoint_fit import misfit
+from ..engine.class_names import with_class_names
 from ..errors import UserInputError
-from ..models.weights import unfilled_weights
 
 
 def load_detector(config: Config, checkpoint: str) -> tuple[nn.Module, tuple[str, ...]]:
     """The detector on the CPU, in evaluation mode, and the names of its classes.
 
-    Names are the checkpoint's, else those of the config's test set, else numbers.
+    Names are the checkpoint's, else those of the config's test set, else numbers, if there are
+    not as many as the head has classes.
 
     Raises:
         UserInputError: the checkpoint leaves weights of the model as they were drawn.
@@ -22,21 +24,17 @@ def load_detector(config: Config, checkpoint: str) -> tuple[nn.Module, tuple[str
     init_default_scope(config.get('default_scope', 'mmdet'))
     model = revert_sync_batchnorm(MODELS.build(config.model))
     content = load_checkpoint(model, checkpoint, map_location='cpu', logger='silent')
-    unfilled = unfilled_weights(model, content)
-    if unfilled:
-        raise UserInputError(
-            f'the checkpoint is of another architecture than the config: {len(unfilled)} tensors '
-            f"of the model are not in it, '{unfilled[0]}' is the first"
-        )
+    sentence, _ = misfit(model, content)
+    if sentence:
+        raise UserInputError(sentence)
     return model.eval(), _classes(config, content, model)
 
 
 def _classes(config: Config, content: dict, model: nn.Module) -> tuple[str, ...]:
-    meta = (content.get('meta') or {}).get('dataset_meta') or {}
-    metainfo = (config.get('test_dataloader') or {}).get('dataset', {}).get('metainfo') or {}
+    if 'type' in (config.get('test_dataloader') or {}).get('dataset', {}):
+        content = with_class_names(content, config)
+    meta = content.get('meta') or {}
+    names = (meta.get('dataset_meta') or meta).get('classes', meta.get('CLASSES'))
+    classes = (names,) if isinstance(names, str) else tuple(names or ())
     count = getattr(getattr(model, 'bbox_head', None), 'num_classes', 0)
-    for classes in (meta.get('classes', meta.get('CLASSES')), metainfo.get('classes')):
-        classes = (classes,) if isinstance(classes, str) else tuple(classes or ())
-        if len(classes) == count:
-            return classes
-    return tuple(map(str, range(count)))
+    return classes if len(classes) == count else tuple(map(str, range(count)))

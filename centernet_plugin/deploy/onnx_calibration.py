@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 from mmcv.transforms import Compose
 from mmdet.registry import TRANSFORMS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from ..apis.frames import IMAGES
+from ..engine.test_modes import test_pipeline
 from ..errors import UserInputError
-
-SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.ppm', '.tif', '.tiff', '.webp')
 
 
 class CalibrationImages:
@@ -29,25 +30,36 @@ class CalibrationImages:
     def __init__(self, config: Config, folder: str | Path, count: int = 64) -> None:
         if not Path(folder).is_dir():
             raise UserInputError(f"there is no folder '{folder}' of images to quantise by")
-        paths = sorted(p for p in Path(folder).rglob('*') if p.suffix.lower() in SUFFIXES)
+        paths = sorted(p for p in Path(folder).rglob('*') if p.suffix.lower() in IMAGES)
         if not paths:
-            raise UserInputError(f"folder '{folder}' has no images ({', '.join(SUFFIXES)})")
-        if not config.get('test_pipeline'):
+            raise UserInputError(f"folder '{folder}' has no images ({', '.join(IMAGES)})")
+        steps = test_pipeline(config)
+        if not steps:
             raise UserInputError('the config has no test_pipeline, which says how images are fed')
         if count < 1:
             raise UserInputError(f'quantising needs an image at least, not {count}')
-        step = max(len(paths) / count, 1)
-        self.paths = [paths[int(i * step)] for i in range(min(count, len(paths)))]
+        every = max(len(paths) / count, 1)
+        self.paths = [paths[int(i * every)] for i in range(min(count, len(paths)))]
         init_default_scope(config.get('default_scope', 'mmdet'))
-        self.pipeline = Compose([TRANSFORMS.build(step) for step in config.test_pipeline])
+        self.pipeline = Compose([TRANSFORMS.build(step) for step in steps])
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """Pixels of one image after the other. (1, 3, H, W), float32"""
+        """Pixels of one image after the other. (1, 3, H, W), float32
+
+        Raises:
+            UserInputError: one of them cannot be read, or does not go through the pipeline.
+        """
         for path in self.paths:
-            yield self.pipeline(dict(img_path=str(path), img_id=0))['inputs'].float().numpy()[None]
+            try:
+                packed = self.pipeline(dict(img_path=str(path), img_id=0))
+            except (cv2.error, ValueError) as error:
+                raise UserInputError(f"image '{path}' cannot be used: {error}") from error
+            if packed is None:
+                raise UserInputError(f"the test pipeline gives nothing of image '{path}'")
+            yield packed['inputs'].float().numpy()[None]
 
 
 def pad(images: np.ndarray, divisor: int, pixel: list[float]) -> np.ndarray:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from ..engine.whole_files import write_whole
 from .detector_graph import RAW, DetectorGraph
 from .torch_program import BATCH, HEIGHT, WIDTH, trace
 
@@ -37,7 +38,7 @@ def export_onnx(
         metadata: texts to be kept in the file.
 
     Raises:
-        RuntimeError: something in the model holds only for the size that it is exported with.
+        UserInputError: something in the model holds only for the size that it is exported with.
     """
     inputs = graph.example() if shape is None else graph.example(shape[0], shape[1:])
     outputs = graph(*inputs)
@@ -65,7 +66,7 @@ def keep_detections(source: str | Path, path: str | Path) -> None:
     model = onnx.load(str(source))
     for output in [output for output in model.graph.output if output.name.startswith(RAW)]:
         model.graph.output.remove(output)
-    onnx.save(model, str(path))
+    write_whole(path, model.SerializeToString())
 
 
 def _name_dimensions(graph, outputs: dict[str, torch.Tensor]) -> None:

@@ -18,7 +18,7 @@ def require_packages() -> None:
     if missing:
         raise UserInputError(
             f'ONNX needs {" and ".join(missing)}, which {"is" if len(missing) == 1 else "are"} not '
-            "installed; pip install 'centernet_plugin[deploy]'"
+            "installed: pip install -e '.[deploy]' in the checkout, or these packages by name"
         )
     for name in PACKAGES:
         import_module(name)

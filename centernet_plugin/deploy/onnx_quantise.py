@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import UserInputError
 from .detector_graph import RAW
 from .onnx_calibration import pad
 
@@ -32,11 +33,15 @@ def quantise(
     Args:
         source: an exported file with maps among its outputs.
         path: of the file to write.
-        images: pixels as the graph takes them, but for their padding. (1, 3, H, W) each, float32
+        images: pixels as the graph takes them, but for their padding. (1, 3, H, W) each, float32.
+            Of a file for one shape, all are of it, and repeated to fill its batch.
         progress: is told how many images have been run.
 
     Returns:
         ``path``.
+
+    Raises:
+        UserInputError: the file is for one shape, and an image has another.
     """
     import onnx
     from onnxruntime.quantization import (
@@ -92,10 +97,20 @@ def network_nodes(model) -> list[str]:
 
 def _feeds(images, divisor, pixel, model, progress) -> Iterator[dict[str, np.ndarray]]:
     names = [value.name for value in model.graph.input]
+    batch, _, *size = (d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim)
     for i, image in enumerate(images):
         feed = dict(images=pad(image, divisor, pixel))
+        if batch:  # 0 where it is open
+            if list(feed['images'].shape[2:]) != size:
+                height, width = feed['images'].shape[2:]
+                raise UserInputError(
+                    f'the file is for inputs of {size[0]} x {size[1]}, the test pipeline makes one '
+                    f'of {height} x {width} for the calibration; let it make that size, by '
+                    'FixResAffine for instance, or export without --shape'
+                )
+            feed['images'] = np.repeat(feed['images'], batch, axis=0)
         if 'cam2img' in names:  # matters for nothing that is quantised
-            feed['cam2img'] = np.eye(3, 4, dtype=np.float32)[None]
+            feed['cam2img'] = np.eye(3, 4, dtype=np.float32)[None].repeat(batch or 1, axis=0)
         yield feed
         progress(i + 1)
 

@@ -5,6 +5,7 @@ import json
 import torch
 from mmengine.config import Config
 
+from ..engine.test_modes import test_pipeline
 from ..models.functional.grid import GridToImage
 from ..models.functional.peaks import find_peaks
 from ..version import __version__
@@ -84,7 +85,7 @@ def notes(graph: DetectorGraph, metadata: dict[str, str]) -> list[str]:
 
 
 def placement(config: Config | None) -> dict | None:
-    """The one step of the config's test pipeline that places the image in the input.
+    """The one step of the test set's pipeline that places the image in the input.
 
     Returns:
         ``KeepResPad`` (``pad``, ``scale``), ``FixResAffine`` (``size`` as width and height,
@@ -97,15 +98,22 @@ def placement(config: Config | None) -> dict | None:
         'Resize': dict(scale=None, keep_ratio=False),
     }
     steps = []
-    for step in (config or {}).get('test_pipeline') or []:
+    for step in test_pipeline(config or {}) or []:
         kind = step['type'].split('.')[-1]
-        if not kind.startswith(('Load', 'Pack')):
+        if kind not in ('LoadAnnotations', 'PackDetInputs') and not _loads_colours(step, kind):
             steps.append(dict(step, type=kind))
     if len(steps) != 1 or steps[0]['type'] not in defaults:
         return None
     step = dict(defaults[steps[0]['type']], **steps[0])
     known = set(step) == {'type', *defaults[step['type']]}
+    if step['type'] == 'Resize' and isinstance(step['scale'], int):
+        step['scale'] = (step['scale'], step['scale'])
     return step if known and step.get('scale', 1) is not None else None
+
+
+def _loads_colours(step: dict, kind: str) -> bool:
+    """Whether a step gives an image as OpenCV reads it."""
+    return kind == 'LoadImageFromFile' and step.get('color_type', 'color') == 'color'
 
 
 def motions(graph: DetectorGraph) -> dict[str, str]:

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from torch import nn
 from torch.export import Dim, ExportedProgram
 
+from ..engine.whole_files import write_whole
 from ..errors import UserInputError
 from ..models.layers.deform_conv import exported_as
 from .detector_graph import DetectorGraph
@@ -36,7 +37,7 @@ def trace(
             :func:`~centernet_plugin.models.layers.deform_conv.exported_as`.
 
     Raises:
-        RuntimeError: something in the model holds only for the size that it is exported with.
+        UserInputError: something in the model holds only for the size that it is exported with.
     """
     inputs = graph.example() if shape is None else graph.example(shape[0], shape[1:])
     dynamic = None
@@ -48,9 +49,9 @@ def trace(
         with exported_as(deform_conv):
             return torch.export.export(graph, inputs, dynamic_shapes=dynamic, strict=False)
     except torch._dynamo.exc.UserError as error:
-        raise RuntimeError(
-            'some part of the model uses the batch, height or width as a number, so that it '
-            f'cannot be left open; export for one shape. {error}'
+        raise UserInputError(
+            'some part of the model uses the batch, height or width as a number, so that it cannot '
+            f'be left open: export with --shape. torch says: {str(error).strip().splitlines()[0]}'
         ) from error
 
 
@@ -103,7 +104,7 @@ def make_program(
             differences = _check(file, model, graph, shape, tolerance)
             for difference in differences:
                 report('\n'.join(difference.lines()))
-        Path(path).write_bytes(file.read_bytes())
+        write_whole(path, file.read_bytes())
     for note in notes(graph, metadata):
         report(f'note: {note}')
     report(f'{path}: {Path(path).stat().st_size / 2**20:.1f} MiB')

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from mmengine.config import Config, DictAction
@@ -116,6 +117,19 @@ def positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f'must be at least 1, got {value}')
     return value
+
+
+def require_place(path: str | Path) -> None:
+    """Fails unless a file can be written there, before the work for it is done.
+
+    Raises:
+        UserInputError: there is no folder for it, or it is one.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise UserInputError(f"there is no folder '{path.parent}' for '{path.name}'")
+    if path.is_dir():
+        raise UserInputError(f"'{path}' is a folder; name the file that is to be written")
 
 
 def use_checkpoint(cfg: Config, checkpoint: str) -> None:

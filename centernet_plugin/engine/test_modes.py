@@ -68,6 +68,17 @@ def use_tta(cfg: Config) -> None:
     _wrap_model(cfg)
 
 
+def test_pipeline(cfg: Config) -> list[dict] | None:
+    """What images go through in a test: the pipeline of the test set, of the first of several.
+
+    Without a test set, the config's ``test_pipeline``, which some configs have for that alone.
+    """
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset')
+    if dataset is None:
+        return cfg.get('test_pipeline')
+    return next(_test_datasets(dataset)).pipeline
+
+
 def num_views(pipeline: Sequence[dict] | None) -> int:
     """How many views of an image a pipeline gives; 0 if it does not end in ``TestTimeAug``."""
     if not pipeline or not _name(pipeline[-1]).endswith('TestTimeAug'):

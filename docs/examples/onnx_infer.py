@@ -36,7 +36,7 @@ def place(image: np.ndarray, resize: dict) -> tuple[np.ndarray, np.ndarray, np.n
     if resize['keep_ratio']:
         long, short = max(resize['scale']), min(resize['scale'])
         factor = min(long / max(height, width), short / min(height, width))
-        new_width, new_height = int(width * factor + 0.5), int(height * factor + 0.5)
+        new_width, new_height = (max(int(side * factor + 0.5), 1) for side in (width, height))
     scale = np.array([new_width / width, new_height / height])
     return cv2.resize(image, (new_width, new_height)), scale, np.zeros(2)
 
@@ -53,6 +53,8 @@ def detect(session, image: np.ndarray, camera: np.ndarray | None = None) -> dict
     about = {name: json.loads(text) for name, text in about.items()}
     if 'outputs' not in about or about['resize'] is None:
         raise SystemExit('the file has raw maps, or does not know how images are placed in it')
+    if about['nms'] is not None:
+        raise SystemExit(f'the test of this network suppresses, by {about["nms"]}; this does not')
     input_image, scale, shift = place(image, about['resize'])
     height, width = input_image.shape[:2]
     divisor = about['size_divisor']
@@ -73,7 +75,7 @@ def detect(session, image: np.ndarray, camera: np.ndarray | None = None) -> dict
             found[name] = pairs.reshape(found[name].shape).astype('f4')
         elif motion == 'other' or (camera is None and name in about['camera_outputs']):
             del found[name]  # nobody knows how it goes to the image's pixels, or what it would be
-    if about['clip']:
+    if about['clip'] and 'boxes' in found:
         found['boxes'] = found['boxes'].clip(0, np.float32(image.shape[1::-1] * 2))
     good = found['scores'] >= about['score_thr']
     return {name: values[good] for name, values in found.items()}
@@ -90,7 +92,10 @@ if __name__ == '__main__':
     names = json.loads(session.get_modelmeta().custom_metadata_map['classes'])
     camera = np.loadtxt(args.camera).reshape(3, 4) if args.camera else None
     for path in args.images:
-        found = detect(session, cv2.imread(path), camera)
+        image = cv2.imread(path)
+        if image is None:
+            raise SystemExit(f"image '{path}' does not exist, or cannot be read")
+        found = detect(session, image, camera)
         for i in np.flatnonzero(found['scores'] >= args.score_thr):
             box = ', '.join(f'{side:.1f}' for side in found['boxes'][i])
             print(f'{path}: {names[found["labels"][i]]} {found["scores"][i]:.3f} at {box}')

@@ -8,7 +8,7 @@ import torch
 from mmdet.structures import DetDataSample
 
 for package in ('onnx', 'onnxscript', 'onnxruntime'):
-    pytest.importorskip(package, reason="needs pip install 'centernet_plugin[deploy]'")
+    pytest.importorskip(package, reason="needs pip install -e '.[deploy]'")
 
 from mmdet.registry import MODELS  # noqa: E402
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
-onnx = pytest.importorskip('onnx', reason="needs pip install 'centernet_plugin[deploy]'")
-pytest.importorskip('onnxscript', reason="needs pip install 'centernet_plugin[deploy]'")
-pytest.importorskip('onnxruntime', reason="needs pip install 'centernet_plugin[deploy]'")
+onnx = pytest.importorskip('onnx', reason="needs pip install -e '.[deploy]'")
+pytest.importorskip('onnxscript', reason="needs pip install -e '.[deploy]'")
+pytest.importorskip('onnxruntime', reason="needs pip install -e '.[deploy]'")
 
 from centernet_plugin.deploy.onnx_calibration import CalibrationImages, pad  # noqa: E402
 from centernet_plugin.deploy.onnx_quantise import network_nodes, quantise  # noqa: E402
@@ -54,6 +54,13 @@ def test_mistakes_are_named(folder, config, where, count, sentence):
     (folder / 'empty').mkdir()
     with pytest.raises(UserInputError, match=sentence):
         CalibrationImages(Config(config), folder / where, count)
+
+
+def test_a_broken_image_is_named(folder):
+    (folder / 'e.png').touch()
+    images = CalibrationImages(Config(dict(test_pipeline=PIPELINE)), folder, 9)
+    with pytest.raises(UserInputError, match=r"image '.*e.png' cannot be used"):
+        list(images)
 
 
 def test_padding_is_at_the_end():

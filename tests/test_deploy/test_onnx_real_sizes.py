@@ -10,7 +10,7 @@ from mmengine.registry import init_default_scope
 from small_networks import disturb, noise
 
 for package in ('onnx', 'onnxscript', 'onnxruntime'):
-    pytest.importorskip(package, reason="needs pip install 'centernet_plugin[deploy]'")
+    pytest.importorskip(package, reason="needs pip install -e '.[deploy]'")
 
 from centernet_plugin.deploy.detector_graph import normalise  # noqa: E402
 from centernet_plugin.deploy.onnx_file import make_onnx  # noqa: E402

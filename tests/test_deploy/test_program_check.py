@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-onnx = pytest.importorskip('onnx', reason="needs pip install 'centernet_plugin[deploy]'")
-pytest.importorskip('onnxscript', reason="needs pip install 'centernet_plugin[deploy]'")
-pytest.importorskip('onnxruntime', reason="needs pip install 'centernet_plugin[deploy]'")
+onnx = pytest.importorskip('onnx', reason="needs pip install -e '.[deploy]'")
+pytest.importorskip('onnxscript', reason="needs pip install -e '.[deploy]'")
+pytest.importorskip('onnxruntime', reason="needs pip install -e '.[deploy]'")
 
 from centernet_plugin.deploy.onnx_session import as_program, open_session  # noqa: E402
 from centernet_plugin.deploy.program_check import check_program, comparable  # noqa: E402

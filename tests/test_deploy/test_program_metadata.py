@@ -22,7 +22,14 @@ def test_an_unknown_step_is_not_guessed():
     assert placement(Config(dict(test_pipeline=steps))) == resize
     assert placement(Config(dict(test_pipeline=[*steps, dict(type='Pad')]))) is None
     assert placement(Config(dict(test_pipeline=[dict(steps[1], backend='pillow')]))) is None
+    assert placement(Config(dict(test_pipeline=[dict(steps[0], color_type='grayscale')]))) is None
+    assert placement(Config(dict(test_pipeline=[dict(type='LoadAndCrop'), steps[1]]))) is None
     assert placement(None) is None
+
+
+def test_a_number_is_a_square():
+    steps = [dict(type='LoadImageFromFile'), dict(type='mmdet.Resize', scale=64)]
+    assert placement(Config(dict(test_pipeline=steps)))['scale'] == (64, 64)
 
 
 def test_how_fields_move_is_found_by_trying():

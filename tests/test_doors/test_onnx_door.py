@@ -6,7 +6,7 @@ import pytest
 
 pytestmark = pytest.mark.door
 for package in ('onnx', 'onnxscript', 'onnxruntime'):
-    pytest.importorskip(package, reason="needs pip install 'centernet_plugin[deploy]'")
+    pytest.importorskip(package, reason="needs pip install -e '.[deploy]'")
 
 
 def test_a_file_is_tested_as_its_checkpoint(call, config, checkpoint, tmp_path):

@@ -16,7 +16,7 @@ from mmdet.registry import MODELS, TRANSFORMS
 from mmengine.config import Config
 from small_networks import disturb, model_config, noise
 
-WHY = "needs pip install 'centernet_plugin[deploy]'"
+WHY = "needs pip install -e '.[deploy]'"
 for package in ('onnx', 'onnxscript', 'onnxruntime'):
     pytest.importorskip(package, reason=WHY)
 
@@ -74,19 +74,27 @@ def tool(load_script):
 
 
 @pytest.fixture
+def exported(tool, call_script, folder):
+    """The file of that checkpoint, made once."""
+    out = folder / 'out.onnx'
+    if not out.exists():
+        code, printed = call_script(tool, folder / 'config.py', folder / 'model.pth', out)
+        assert code == 0, printed.err
+        (folder / 'out.txt').write_text(printed.out)
+    return out
+
+
+@pytest.fixture
 def example(load_script):
     return load_script(EXAMPLE)
 
 
 def test_from_a_config_and_a_checkpoint_to_the_pipelines_detections(
-    tool, example, load_script, call_script, folder
+    exported, example, load_script, folder
 ):
     import onnxruntime
 
-    out = folder / 'out.onnx'
-    code, printed = call_script(tool, folder / 'config.py', folder / 'model.pth', out)
-    assert code == 0, printed.err
-    lines = printed.out.splitlines()
+    out, lines = exported, (folder / 'out.txt').read_text().splitlines()
     assert [line for line in lines if line.startswith(('1 x 256 x 256: ', '3 x 160 x 288: '))]
     assert lines[-1].startswith(f'{out}: ')
 
@@ -138,37 +146,114 @@ def predicted(folder):
     return inference_detector(model.eval(), str(folder / 'image.png'), pipeline).pred_instances
 
 
+SHAPE = ['--shape', '2', '64', '96']  # the image, through the test pipeline
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    'options',
-    [['--dtype', 'float16'], ['--int8', '.'], ['--raw-maps'], ['--shape', '1', '64', '96']],
-    ids=lambda options: options[0],
+    ('options', 'dtype', 'compared'),
+    [
+        (['--dtype', 'float16'], 'float16', 2),
+        (['--int8', '.'], 'int8', 2),
+        (['--int8', '.', *SHAPE], 'int8', 1),
+        (['--raw-maps'], 'float32', 2),
+        (['--grid-sample', *SHAPE], 'float32', 1),
+        (['--no-check'], 'float32', 0),
+    ],
+    ids=lambda value: ' '.join(value) if isinstance(value, list) else None,
 )
-def test_options(tool, call_script, folder, options):
+def test_options(tool, call_script, folder, options, dtype, compared):
+    import onnx
     import onnxruntime
 
-    out = folder / f'{options[0]}.onnx'
+    out = folder / 'options.onnx'
     options = [str(folder) if option == '.' else option for option in options]
     code, printed = call_script(tool, folder / 'config.py', folder / 'model.pth', out, *options)
     assert code == 0, printed.err
+    assert printed.out.count(': maps heatmap') == compared
     session = onnxruntime.InferenceSession(out)
     names = [output.name for output in session.get_outputs()]
     assert names == (
         ['heatmap', 'size', 'offset'] if '--raw-maps' in options else ['boxes', 'scores', 'labels']
     )
+    assert json.loads(session.get_modelmeta().custom_metadata_map['dtype']) == dtype
+    weights = {
+        onnx.TensorProto.DataType.Name(w.data_type) for w in onnx.load(out).graph.initializer
+    }
+    assert weights & {'FLOAT16', 'INT8'} == ({dtype.upper()} if dtype != 'float32' else set())
     if '--shape' in options:
-        assert session.get_inputs()[0].shape == [1, 3, 64, 96]
-        assert session.get_outputs()[0].shape == [1, 20, 4]
+        assert session.get_inputs()[0].shape == [2, 3, 64, 96]
+        assert session.get_outputs()[0].shape == [2, 20, 4]
+
+
+@pytest.mark.slow
+def test_int8_of_another_shape_than_the_pipelines(tool, call_script, folder):
+    files = folder / 'config.py', folder / 'model.pth', folder / 'no.onnx'
+    options = '--shape', '1', '96', '96', '--int8', folder
+    code, printed = call_script(tool, *files, *options)
+    assert code == 2 and 'the test pipeline makes one of 64 x 96' in printed.err
+    assert not files[2].exists()
+
+
+def test_what_is_kept_is_of_the_test_set(folder):
+    """Not of a test_pipeline that nothing uses."""
+    from centernet_plugin.deploy.program_metadata import placement
+
+    config = Config.fromfile(folder / 'config.py')
+    config.test_dataloader.dataset.pipeline[1] = STEPS[2]
+    assert placement(config)['type'] == 'FixResAffine'
+
+
+def test_a_bare_state_dict_has_the_names_of_the_test_set(folder, tmp_path):
+    from centernet_plugin.deploy.loading import load_detector
+
+    state = torch.load(folder / 'model.pth')['state_dict']
+    torch.save(state, tmp_path / 'bare.pth')
+    config = Config.fromfile(folder / 'config.py')
+    assert load_detector(config, str(tmp_path / 'bare.pth'))[1] == ('0', '1', '2')
+    config.test_dataloader.dataset.update(
+        type='centernet_plugin.CocoDataset', metainfo=dict(classes=('x', 'y', 'z'))
+    )
+    assert load_detector(config, str(tmp_path / 'bare.pth'))[1] == ('x', 'y', 'z')
+
+
+def test_the_examples_refuse_what_they_do_not_do(load_script, exported, folder, monkeypatch):
+    """A network whose test suppresses, and one that is not fed as the short example feeds."""
+    import onnx
+
+    model = onnx.load(exported)
+    about = {entry.key: entry.value for entry in model.metadata_props}
+    resize = dict(type='Resize', scale=(64, 64), keep_ratio=False)
+    changes = dict(nms=json.dumps(dict(type='nms')), resize=json.dumps(resize))
+    onnx.helper.set_model_props(model, about | changes)
+    onnx.save(model, folder / 'other.onnx')
+    for script, sentence in ((EXAMPLE, 'suppresses'), (SHORT, 'this file needs onnx_infer.py')):
+        command = [sys.executable, script, folder / 'other.onnx', folder / 'image.png']
+        run = subprocess.run(command, capture_output=True, text=True)
+        assert run.returncode == 1 and sentence in run.stderr and 'Traceback' not in run.stderr
+    command = [sys.executable, EXAMPLE, exported, folder / 'no.png']
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 1 and "no.png' does not exist, or cannot be read" in run.stderr
+
+
+def test_times_are_of_the_same_work(load_script, call_script, exported, folder):
+    tool = load_script(ROOT / 'tools/deployment/benchmark_onnx.py')
+    files = folder / 'config.py', folder / 'model.pth', exported
+    code, printed = call_script(tool, *files, '--size', '64', '96', '--rounds', '2')
+    assert code == 0, printed.err
+    assert [line.split(' ms  ')[1] for line in printed.out.splitlines() if ' ms  ' in line] == [
+        'PyTorch', 'PyTorch, accelerate', str(exported)
+    ]  # fmt: skip
+    code, printed = call_script(tool, *files, '--size', '64', '100')
+    assert code == 2 and 'multiples of 32' in printed.err
 
 
 def test_a_difference_beyond_the_tolerance_fails_and_writes_nothing(
-    tool, call_script, folder, monkeypatch
+    tool, call_script, folder, exported, monkeypatch
 ):
     from centernet_plugin.deploy import onnx_file
 
-    copy = (folder / 'out.onnx').read_bytes() if (folder / 'out.onnx').exists() else None
-    if copy is None:
-        pytest.skip('the file of the first test is not there')
+    copy = exported.read_bytes()
     monkeypatch.setattr(
         onnx_file, 'export_onnx', lambda graph, path, **options: write_maps(graph, path, copy)
     )
@@ -201,13 +286,14 @@ def test_mistakes_are_sentences(tool, call_script, folder, tmp_path, monkeypatch
     assert "checkpoint 'no.pth' does not exist" in error(good[0], 'no.pth', good[2])
     assert "config 'no.py' does not exist" in error('no.py', *good[1:])
     assert "there is no folder 'no'" in error(*good[:2], 'no/out.onnx')
+    assert 'is a folder; name the file' in error(*good[:2], tmp_path)
     assert 'are no multiples of 32' in error(*good, '--shape', '1', '64', '100')
     assert "there is no folder 'no' of images" in error(*good, '--int8', 'no')
     state = torch.load(good[1])['state_dict']
     state.pop('backbone.conv1.weight')
     torch.save(dict(state_dict=state), tmp_path / 'part.pth')
     message = error(good[0], tmp_path / 'part.pth', good[2])
-    assert "1 tensors of the model are not in it, 'backbone.conv1.weight'" in message
+    assert "'backbone.conv1.weight' is the first that does not" in message
     other = dict(type='mmdet.CenterNetHead', in_channels=8, feat_channels=8, num_classes=3)
     config = Config.fromfile(good[0])
     config.model.bbox_head = other
@@ -222,7 +308,7 @@ def test_mistakes_are_sentences(tool, call_script, folder, tmp_path, monkeypatch
         onnx_packages, 'find_spec', lambda name: None if name != 'onnxscript' else builtins
     )
     message = error(*good)
-    assert 'onnx and onnxruntime' in message and "'centernet_plugin[deploy]'" in message
+    assert 'onnx and onnxruntime' in message and "pip install -e '.[deploy]'" in message
     assert not good[2].exists()
 
 

@@ -26,6 +26,7 @@ from centernet_plugin.deploy import accelerate  # noqa: E402
 from centernet_plugin.deploy.loading import load_detector  # noqa: E402
 from centernet_plugin.deploy.onnx_packages import require_packages  # noqa: E402
 from centernet_plugin.deploy.onnx_session import open_session  # noqa: E402
+from centernet_plugin.errors import UserInputError  # noqa: E402
 
 
 def main() -> None:
@@ -33,16 +34,30 @@ def main() -> None:
     parser.add_argument('config', metavar='CONFIG')
     parser.add_argument('checkpoint', metavar='CHECKPOINT')
     parser.add_argument('files', nargs='+', metavar='FILE.onnx', help='exported from these')
-    parser.add_argument('--shape', nargs=2, type=int, default=(512, 512), metavar=('H', 'W'))
-    parser.add_argument('--rounds', type=int, default=15)
-    parser.add_argument('--threads', type=int, default=torch.get_num_threads())
+    parser.add_argument(
+        '--size',
+        nargs=2,
+        type=cli.positive,
+        default=(512, 512),
+        metavar=('HEIGHT', 'WIDTH'),
+        help='of the input (default: 512 512)',
+    )
+    parser.add_argument(
+        '--rounds', type=cli.positive, default=15, help='of which the least counts (default: 15)'
+    )
+    parser.add_argument(
+        '--threads',
+        type=cli.positive,
+        default=torch.get_num_threads(),
+        help="of each side (default: torch's)",
+    )
     args = parser.parse_args()
     require_packages()
     for path in (args.checkpoint, *args.files):
         cli.require_file(path, 'file')
     torch.set_num_threads(args.threads)
     config = cli.read_config(args.config)
-    image = torch.randint(256, (1, 3, *args.shape), generator=torch.Generator().manual_seed(0))
+    image = torch.randint(256, (1, 3, *args.size), generator=torch.Generator().manual_seed(0))
     sides = {
         'PyTorch': pytorch(load_detector(config, args.checkpoint)[0], image),
         'PyTorch, accelerate': pytorch(
@@ -50,7 +65,7 @@ def main() -> None:
         ),
     }
     sides |= {path: onnxruntime(path, image, args.threads) for path in args.files}
-    print(f'{args.shape[0]} x {args.shape[1]}, threads: {args.threads}')
+    print(f'{args.size[0]} x {args.size[1]}, threads: {args.threads}')
     for name, seconds in least(sides, args.rounds).items():
         print(f'{seconds * 1e3:9.1f} ms  {name}')
 
@@ -70,6 +85,13 @@ def pytorch(model: torch.nn.Module, image: torch.Tensor) -> Callable[[], object]
 
 def onnxruntime(path: str, image: torch.Tensor, threads: int) -> Callable[[], object]:
     session = open_session(path, threads)
+    wanted = session.get_inputs()[0].shape
+    about = session.get_modelmeta().custom_metadata_map
+    divisor = int(about.get('size_divisor', 1))
+    if any(side % divisor for side in image.shape[2:]):  # PyTorch would pad, and compute more
+        raise UserInputError(f'height and width of --size have to be multiples of {divisor}')
+    if any(isinstance(w, int) and w != n for w, n in zip(wanted, image.shape, strict=True)):
+        raise UserInputError(f"'{path}' is for inputs of {wanted} only, not {list(image.shape)}")
     feed = {'images': image.float().numpy()}
     if len(session.get_inputs()) > 1:
         feed['cam2img'] = torch.eye(3, 4)[None].numpy()

@@ -24,7 +24,6 @@ from centernet_plugin.deploy.loading import load_detector  # noqa: E402
 from centernet_plugin.deploy.onnx_calibration import CalibrationImages  # noqa: E402
 from centernet_plugin.deploy.onnx_file import make_onnx  # noqa: E402
 from centernet_plugin.deploy.onnx_packages import require_packages  # noqa: E402
-from centernet_plugin.errors import UserInputError  # noqa: E402
 
 
 def parse_args() -> argparse.Namespace:
@@ -40,7 +39,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--shape',
         nargs=3,
-        type=int,
+        type=cli.positive,
         metavar=('BATCH', 'HEIGHT', 'WIDTH'),
         help='for this one shape of images (default: any)',
     )
@@ -63,7 +62,7 @@ def parse_args() -> argparse.Namespace:
         help='quantise the network by the images in this folder, as the test pipeline gives them',
     )
     parser.add_argument(
-        '--calibration-images', type=int, default=64, help='so many of them (default: 64)'
+        '--calibration-images', type=cli.positive, default=64, help='so many of them (default: 64)'
     )
     parser.add_argument('--no-check', action='store_true', help='do not compare with PyTorch')
     parser.add_argument(
@@ -82,8 +81,7 @@ def main() -> None:
     cli.require_file(args.checkpoint, 'checkpoint')
     config = cli.read_config(args.config, args.cfg_options)
     out = Path(args.out)
-    if not out.parent.is_dir():
-        raise UserInputError(f"there is no folder '{out.parent}' for '{out.name}'")
+    cli.require_place(out)
     calibration = None
     if args.int8:
         calibration = CalibrationImages(config, args.int8, args.calibration_images)

@@ -22,7 +22,6 @@ import torch  # noqa: E402
 
 from centernet_plugin.deploy.loading import load_detector  # noqa: E402
 from centernet_plugin.deploy.torch_program import make_program  # noqa: E402
-from centernet_plugin.errors import UserInputError  # noqa: E402
 
 
 def parse_args() -> argparse.Namespace:
@@ -38,7 +37,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--shape',
         nargs=3,
-        type=int,
+        type=cli.positive,
         metavar=('BATCH', 'HEIGHT', 'WIDTH'),
         help='for this one shape of images (default: any)',
     )
@@ -64,8 +63,7 @@ def main() -> None:
     cli.require_file(args.checkpoint, 'checkpoint')
     config = cli.read_config(args.config, args.cfg_options)
     out = Path(args.out)
-    if not out.parent.is_dir():
-        raise UserInputError(f"there is no folder '{out.parent}' for '{out.name}'")
+    cli.require_place(out)
     model, classes = load_detector(config, args.checkpoint)
     make_program(
         model,
