@@ -47,7 +47,8 @@ class Difference:
         batch, height, width = self.shape
         lines = [f'{batch} x {height} x {width}: maps {_text(self.maps)}']
         if self.fields:
-            lines.append(f'    {self.compared} detections: {_text(self.fields)}')
+            what = _text(self.fields) if self.compared else 'no score is of one detection alone'
+            lines.append(f'    {self.compared} detections compared: {what}')
             lines.append(f'    scores from end to end {self.scores:.1e}')
         return lines
 
