@@ -67,7 +67,9 @@ def parse_args() -> argparse.Namespace:
         help="let the config's visualizer draw: slower, and with all that yours may draw",
     )
     parser.add_argument(
-        '--show', action='store_true', help='show the pictures in a window; q ends, any key goes on'
+        '--show',
+        action='store_true',
+        help='show the pictures in a window; q or closing it ends, any key goes on',
     )
     augment = parser.add_mutually_exclusive_group()
     augment.add_argument(

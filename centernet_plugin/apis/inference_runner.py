@@ -42,7 +42,7 @@ class InferenceRunner:
         visualizer: whether the config's visualizer draws, by matplotlib, with all that it may draw
             besides; default: :func:`draw_detections`, which is far quicker.
         show: whether to show every picture in a window: an image until a key is pressed, videos
-            as fast as they are detected on; ``q`` or escape ends the call.
+            as fast as they are detected on; ``q``, escape or closing the window ends the call.
         cam2img: the camera of a frame, see :func:`detect`.
         on_result: called with each frame and what was found on it, of lists and numbers.
         console: where to write progress and what was skipped; default: stderr.
@@ -174,6 +174,18 @@ def check_window() -> None:
 
 
 def show_picture(picture: np.ndarray, wait: bool) -> bool:
-    """Show a picture, (H, W, 3), uint8, BGR; gives whether the user wants no more."""
+    """Show a picture, (H, W, 3), uint8, BGR; gives whether the user wants no more.
+
+    Args:
+        picture: what to show.
+        wait: whether to wait for a key.
+    """
     cv2.imshow('detections', picture)
-    return cv2.waitKey(0 if wait else 1) & 0xFF in (ord('q'), 27)
+    while True:
+        # waitKey(0) would hear neither Ctrl-C nor that the window is closed.
+        key = cv2.waitKey(50 if wait else 1)
+        closed = cv2.getWindowProperty('detections', cv2.WND_PROP_VISIBLE) < 1
+        if closed or key & 0xFF in (ord('q'), 27):
+            return True
+        if key != -1 or not wait:
+            return False

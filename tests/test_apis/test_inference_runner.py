@@ -3,7 +3,6 @@
 import copy
 import functools
 import http.server
-import io
 import itertools
 import json
 import threading
@@ -13,28 +12,15 @@ import numpy as np
 import pytest
 import torch
 from moving_square import CLASSES, FakeCamera, picture, read_video, spoil, write_video
-from rich.console import Console
 
 from centernet_plugin.apis import CenterNetInferencer, InferenceRunner, detect, find_sources
 from centernet_plugin.apis import inference_runner as runner_module
 from centernet_plugin.apis.detections import decoder
-from centernet_plugin.apis.inference_progress import InferenceProgress
 from centernet_plugin.apis.video_writer import VideoWriter
 from centernet_plugin.engine.test_modes import use_mode, use_tta
 from centernet_plugin.errors import UserInputError
 
 pytestmark = pytest.mark.usefixtures('files')
-
-
-@pytest.fixture
-def console():
-    return Console(file=io.StringIO(), width=200)
-
-
-@pytest.fixture
-def make(infer, console):
-    """A runner that draws all."""
-    return functools.partial(InferenceRunner, infer, 'out', console=console, score_thr=0.0)
 
 
 @pytest.fixture
@@ -269,82 +255,6 @@ def test_the_camera_of_an_image_reaches_the_pipeline(infer, monkeypatch):
     results = list(detect(infer, source, cam2img=lambda frame: camera[frame.source]))
     np.testing.assert_array_equal(cameras, list(camera.values()))
     assert results[1][1] is None and results[1][0].error == 'is left out by the test pipeline'
-
-
-# On the screen
-
-
-@pytest.fixture
-def window(monkeypatch):
-    """Stands in for OpenCV's; ``keys`` are pressed one after the other."""
-
-    class Window:
-        shown, waits, keys = [], [], []
-
-        def wait(self, milliseconds):
-            self.waits.append(milliseconds)
-            return self.keys.pop(0) if self.keys else -1
-
-    window = Window()
-    monkeypatch.setenv('DISPLAY', ':0')
-    monkeypatch.setattr(cv2, 'namedWindow', lambda *args: None)
-    monkeypatch.setattr(cv2, 'imshow', lambda name, image: window.shown.append(image))
-    monkeypatch.setattr(cv2, 'waitKey', window.wait)
-    return window
-
-
-def test_shows_until_a_key_is_pressed(make, window):
-    window.keys[:] = [32, 32, -1, -1, ord('q')]
-    run = make(show=True)
-    run(find_sources(['photos', 'clip.avi', 'photos']))
-    assert len(window.shown) == run.done == 5 and window.shown[0].shape == (48, 64, 3)
-    assert window.waits == [0, 0, 1, 1, 1]
-    assert len(lines('out/preds/clip.jsonl')) == 3
-
-
-def test_no_window_unless_wanted(make, monkeypatch):
-    def fail(*args):
-        raise AssertionError
-
-    for name in ('namedWindow', 'imshow', 'waitKey'):
-        monkeypatch.setattr(cv2, name, fail)
-    make()(find_sources(['photos']))
-
-
-def test_a_window_that_cannot_be_opened(make, monkeypatch):
-    monkeypatch.setattr(runner_module.sys, 'platform', 'linux')
-    for name in ('DISPLAY', 'WAYLAND_DISPLAY'):
-        monkeypatch.delenv(name, raising=False)
-    with pytest.raises(UserInputError, match='--show needs a display'):
-        make(show=True)
-    monkeypatch.setenv('DISPLAY', ':0')
-
-    def headless(*args):
-        raise cv2.error('The function is not implemented')
-
-    monkeypatch.setattr(cv2, 'namedWindow', headless)
-    with pytest.raises(UserInputError, match='not opencv-python-headless'):
-        make(show=True)
-
-
-@pytest.mark.parametrize('terminal', [True, False])
-def test_progress(terminal):
-    console = Console(file=io.StringIO(), force_terminal=terminal, width=100)
-    with InferenceProgress(console, 3, pause=0.0) as progress:
-        for _ in range(3):
-            progress.advance()
-        progress.say("skipped: image 'a[b].jpg'")
-    said = console.file.getvalue()
-    assert "skipped: image 'a[b].jpg'" in said, 'no markup of rich'
-    assert ('3/3' in said) == terminal
-    assert ('2 of 3 images, ' in said) != terminal
-
-
-def test_progress_where_nobody_knows_the_end():
-    console = Console(file=io.StringIO(), width=100)
-    with InferenceProgress(console, None, pause=0.0) as progress:
-        progress.advance()
-    assert console.file.getvalue().startswith('1 images, ')
 
 
 # Drawing
