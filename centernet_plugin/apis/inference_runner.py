@@ -13,7 +13,7 @@ from rich.console import Console
 
 from ..errors import UserInputError
 from ..visualization.detections import draw_detections
-from .detections import decoder, detect
+from .detections import detect
 from .frames import Frame
 from .image_files import ImageFiles
 from .image_writer import ImageWriter
@@ -106,7 +106,6 @@ class InferenceRunner:
         else:
             kind = 'image'
             writer = ImageWriter(self.out_dir)
-            source.decode = decoder(self.infer)
         options = dict(batch_size=self.batch_size, cam2img=self.cam2img)
         first = ''
         with closing(writer), closing(detect(self.infer, source, **options)) as detections:

@@ -5,6 +5,7 @@ import functools
 import http.server
 import itertools
 import json
+import sys
 import threading
 
 import cv2
@@ -14,6 +15,7 @@ import torch
 from moving_square import CLASSES, FakeCamera, picture, read_video, spoil, write_video
 
 from centernet_plugin.apis import CenterNetInferencer, InferenceRunner, detect, find_sources
+from centernet_plugin.apis import detections as detections_module
 from centernet_plugin.apis import inference_runner as runner_module
 from centernet_plugin.apis.detections import decoder
 from centernet_plugin.apis.video_writer import VideoWriter
@@ -133,12 +135,23 @@ def test_nothing_at_all_is_a_mistake(files, make):
         make()(find_sources(['broken.jpg']))
 
 
+def test_an_image_too_thin_for_the_pipeline_is_skipped(files, make, console):
+    cv2.imwrite('photos/a2.png', np.zeros((1, 2000, 3), np.uint8))
+    run = make(batch_size=2)
+    run(find_sources(['photos']))
+    assert (run.done, run.skipped) == (2, 1) and load('out/preds/b.json')
+    said = "skipped: image 'photos/a2.png' does not go through the test pipeline: inv_scale_x > 0"
+    assert said in console.file.getvalue()
+
+
 def test_errors_of_the_program_are_not_hidden(infer, make, monkeypatch):
     """An image that is readable, but a pipeline that is not right."""
     broken = [*infer.pipeline.transforms, lambda results: results['nowhere']]
     monkeypatch.setattr(infer.pipeline, 'transforms', broken)
-    with pytest.raises(KeyError, match='nowhere'):
+    with pytest.raises(KeyError, match='nowhere') as raised:
         make()(find_sources(['photos']))
+    if sys.version_info >= (3, 11):
+        assert "with 'photos/a.png'" in raised.value.__notes__[0]
 
 
 def test_ctrl_c_keeps_what_is_done(make, monkeypatch):
@@ -235,9 +248,20 @@ def test_images_are_decoded_as_the_config_says(config, checkpoint):
         imdecode_backend='pillow', color_type='grayscale'
     )
     infer = CenterNetInferencer(config, checkpoint, device='cpu')
-    decode = decoder(infer)
     with open('photos/a.png', 'rb') as file:
-        assert decode(file.read()).shape == (48, 64)
+        assert decoder(infer)(file.read()).shape == (48, 64)
+
+
+def test_detect_decodes_as_the_config_says(infer, monkeypatch):
+    decoded = []
+
+    def decode(content):
+        decoded.append(content)
+        return picture(0)
+
+    monkeypatch.setattr(detections_module, 'decoder', lambda infer: decode)
+    (source,) = find_sources(['photos'])
+    assert all(sample is not None for _, sample in detect(infer, source)) and len(decoded) == 2
 
 
 def test_the_camera_of_an_image_reaches_the_pipeline(infer, monkeypatch):
