@@ -41,7 +41,7 @@ def parse_args() -> argparse.Namespace:
         'inputs',
         nargs='+',
         help="images, videos, folders of them, patterns such as 'photos/**/*.jpg', http "
-        'addresses, text files that list any of these, a camera by its number',
+        'addresses, text files that list any of these, a camera by its number or device',
     )
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
@@ -93,7 +93,12 @@ def main() -> None:
         use_tta(config)
     else:
         use_mode(config, args.test_mode)
-    sources = find_sources(args.inputs, recursive=args.recursive, max_frames=args.max_frames)
+    sources = find_sources(
+        args.inputs,
+        recursive=args.recursive,
+        max_frames=args.max_frames,
+        leave_out=[Path(args.out_dir, name) for name in ('vis', 'birds_eye')],
+    )
     for path in (path for source in sources for path in source.paths if args.calib):
         camera_of(Path(path), Path(args.calib))  # whatever is missing, before the first detection
     cli.require_device(args.device)
