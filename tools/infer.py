@@ -59,7 +59,9 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU if there is one)')
     parser.add_argument('--batch-size', type=cli.positive, default=1)
-    parser.add_argument('--score-thr', type=float, default=0.3, help='least score to draw')
+    parser.add_argument(
+        '--score-thr', type=float, default=0.3, help='draw what scores more (default: 0.3)'
+    )
     parser.add_argument('--no-pictures', action='store_true', help='write the json only')
     parser.add_argument(
         '--visualizer',
@@ -149,7 +151,7 @@ def draw_from_above(
     """Write the bird's-eye view of an image's boxes in space, if it has any."""
     if 'locations' not in found or 'dimensions' not in found or 'rotations_y' not in found:
         return
-    good = np.array(found['scores']) >= args.score_thr
+    good = np.array(found['scores']) > args.score_thr  # as in the pictures
     fields = [np.array(found[name])[good] for name in ('locations', 'dimensions', 'rotations_y')]
     labels = np.array(found['labels'])[good]
     name = frame.name if frame.number is None else f'{frame.name}/{frame.number:06d}'

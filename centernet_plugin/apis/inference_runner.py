@@ -1,6 +1,7 @@
 """From sources of frames to files of results."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -34,10 +35,11 @@ class InferenceRunner:
     What was written stays complete if an exception, such as that of Ctrl-C, ends the call.
 
     Args:
-        infer: its ``pred2dict`` says what stands in the json.
+        infer: its ``pred2dict`` says what stands in the json, behind the frame's ``source``,
+            ``width`` and ``height``.
         out_dir: for what :class:`ImageWriter` and :class:`VideoWriter` write.
         batch_size: how many frames go through the network at once.
-        score_thr: least score to draw; the json has all.
+        score_thr: what scores more is drawn; the json has all.
         pictures: whether to draw and write pictures.
         visualizer: whether the config's visualizer draws, by matplotlib, with all that it may draw
             besides; default: :func:`draw_detections`, which is far quicker.
@@ -116,7 +118,7 @@ class InferenceRunner:
                     self.skipped += 1
                     progress.say(f'skipped: {sentence}')
                     continue
-                found = self._found(sample)
+                found = self._found(frame, sample)
                 drawn = self._draw(frame, sample) if self.pictures or self.show else None
                 writer.write(frame, found, drawn if self.pictures else None)
                 self.on_result(frame, found)
@@ -127,9 +129,12 @@ class InferenceRunner:
                     break
         return first
 
-    def _found(self, sample: DetDataSample) -> dict:
-        """A prediction in lists and numbers, with the names of its classes."""
-        found = self.infer.pred2dict(sample)
+    def _found(self, frame: Frame, sample: DetDataSample) -> dict:
+        """A prediction in lists and numbers, with its image and the names of its classes."""
+        height, width = frame.image.shape[:2]
+        # The address of a camera may have its password, and results are shared more freely.
+        source = re.sub('(?<=://)[^/@]*@', '', frame.source)
+        found = dict(source=source, width=width, height=height) | self.infer.pred2dict(sample)
         classes = self.infer.model.dataset_meta['classes']
         found['label_names'] = [
             classes[label] if label < len(classes) else str(label) for label in found['labels']
