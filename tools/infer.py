@@ -41,7 +41,7 @@ def parse_args() -> argparse.Namespace:
         'inputs',
         nargs='+',
         help="images, videos, folders of them, patterns such as 'photos/**/*.jpg', http "
-        'addresses, text files that list any of these, a camera by its number',
+        'addresses, text files that list any of these, a camera by its number or device',
     )
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
@@ -59,7 +59,9 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--device', help='such as cpu or cuda:0 (default: a GPU if there is one)')
     parser.add_argument('--batch-size', type=cli.positive, default=1)
-    parser.add_argument('--score-thr', type=float, default=0.3, help='least score to draw')
+    parser.add_argument(
+        '--score-thr', type=float, default=0.3, help='draw what scores more (default: 0.3)'
+    )
     parser.add_argument('--no-pictures', action='store_true', help='write the json only')
     parser.add_argument(
         '--visualizer',
@@ -67,7 +69,9 @@ def parse_args() -> argparse.Namespace:
         help="let the config's visualizer draw: slower, and with all that yours may draw",
     )
     parser.add_argument(
-        '--show', action='store_true', help='show the pictures in a window; q ends, any key goes on'
+        '--show',
+        action='store_true',
+        help='show the pictures in a window; q or closing it ends, any key goes on',
     )
     augment = parser.add_mutually_exclusive_group()
     augment.add_argument(
@@ -91,7 +95,12 @@ def main() -> None:
         use_tta(config)
     else:
         use_mode(config, args.test_mode)
-    sources = find_sources(args.inputs, recursive=args.recursive, max_frames=args.max_frames)
+    sources = find_sources(
+        args.inputs,
+        recursive=args.recursive,
+        max_frames=args.max_frames,
+        leave_out=[Path(args.out_dir, name) for name in ('vis', 'birds_eye')],
+    )
     for path in (path for source in sources for path in source.paths if args.calib):
         camera_of(Path(path), Path(args.calib))  # whatever is missing, before the first detection
     cli.require_device(args.device)
@@ -142,7 +151,7 @@ def draw_from_above(
     """Write the bird's-eye view of an image's boxes in space, if it has any."""
     if 'locations' not in found or 'dimensions' not in found or 'rotations_y' not in found:
         return
-    good = np.array(found['scores']) >= args.score_thr
+    good = np.array(found['scores']) > args.score_thr  # as in the pictures
     fields = [np.array(found[name])[good] for name in ('locations', 'dimensions', 'rotations_y')]
     labels = np.array(found['labels'])[good]
     name = frame.name if frame.number is None else f'{frame.name}/{frame.number:06d}'

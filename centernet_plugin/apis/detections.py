@@ -5,12 +5,14 @@ from contextlib import closing
 from functools import partial
 from itertools import chain
 
+import cv2
 import mmcv
 import numpy as np
 from mmdet.apis import DetInferencer
 from mmdet.structures import DetDataSample
 
 from .frames import Decode, Frame
+from .image_files import ImageFiles
 from .read_ahead import read_ahead
 
 
@@ -28,7 +30,9 @@ def detect(
 
     Args:
         infer: any inferencer of mmdet's kind, ours or mmdet's.
-        frames: one that could not be read gets None.
+        frames: such as a source of :func:`find_sources`, whose images are decoded as the config
+            says. One that could not be read, or that OpenCV cannot take through the test pipeline,
+            gets None; its ``error`` says why.
         batch_size: how many frames go through the network at once.
         cam2img: the camera of a frame, (3, 4), metres to pixels of the image, for boxes in space.
     """
@@ -40,11 +44,21 @@ def detect(
         camera = cam2img(frame)
         if camera is not None:
             inputs['cam2img'] = camera
-        data = infer.pipeline(inputs)
+        try:
+            data = infer.pipeline(inputs)
+        except cv2.error as error:  # too long or too thin for a transform
+            frame.error = f'does not go through the test pipeline: {error.err or error}'
+            return frame, None
+        except Exception as error:
+            if hasattr(error, 'add_note'):  # from Python 3.11 on
+                error.add_note(f'in the test pipeline, with {frame.where}')
+            raise
         if data is None:
             frame.error = 'is left out by the test pipeline'
         return frame, data
 
+    if isinstance(frames, ImageFiles):
+        frames = frames.read(decoder(infer))
     with closing(read_ahead(_map(prepare, frames), depth=batch_size)) as prepared:
         batch: list[tuple[Frame, dict | None]] = []
         for item in chain(prepared, [None]):

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from http.client import HTTPException
+from http.client import HTTPException, IncompleteRead
+from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
 from urllib.request import urlopen
 
 import cv2
@@ -12,6 +14,8 @@ from mmengine import fileio
 
 IMAGES = ('.jpg', '.jpeg', '.png', '.bmp', '.ppm', '.tif', '.tiff', '.webp')
 TIMEOUT = 30.0  # seconds to wait for a server
+LARGEST = 2**29  # bytes of an image at an address; a server may send without end
+IN_ADDRESSES = "%/:=&?~#+!$,;'@()*[]"  # what stands in an address as it is, escapes included
 Decode = Callable[[bytes], np.ndarray | None]
 
 
@@ -64,12 +68,41 @@ def read_image(path: str, decode: Decode = mmcv.imfrombytes) -> tuple[np.ndarray
 
 
 def _read(path: str) -> bytes:
-    if not is_address(path):
-        return fileio.get(path)
-    with urlopen(path, timeout=TIMEOUT) as answer:  # mmengine's backend would wait for ever
-        return answer.read()
+    """All bytes of a file.
+
+    Raises:
+        OSError, ValueError, HTTPException: say why there are none.
+    """
+    if is_address(path):
+        return _download(path)
+    try:
+        backend = fileio.get_file_backend(path, enable_singleton=True)
+    except KeyError as error:
+        raise ValueError(f'mmengine has no file backend for {error}') from error
+    except ImportError as error:  # of a package that the backend needs; the message says which
+        raise ValueError(str(error)) from error
+    return backend.get(path)
+
+
+def _download(address: str) -> bytes:
+    # mmengine's backend would wait for ever, and read a camera's stream without end.
+    with urlopen(quote(address, safe=IN_ADDRESSES), timeout=TIMEOUT) as answer:
+        kind = answer.headers.get_content_type()
+        if kind.startswith(('multipart/', 'video/')):
+            raise ValueError(f'it is a stream or a video ({kind}), not an image')
+        content = answer.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise ValueError(f'it has more than {LARGEST} bytes; download it, and name the file')
+    if answer.length:  # read() says so itself, read(SIZE) does not
+        raise IncompleteRead(content, answer.length)
+    return content
 
 
 def is_address(path: str) -> bool:
     """Whether it is http or https."""
     return path.lower().startswith(('http://', 'https://'))
+
+
+def file_name(path: str) -> str:
+    """The last part of a path or of an address, without what an address asks after a ``?``."""
+    return Path(unquote(urlsplit(path).path) if '://' in path else path).name

@@ -17,7 +17,6 @@ class ImageFiles:
 
     def __init__(self, paths: Sequence[str], names: Sequence[str]) -> None:
         self.paths, self.names = list(paths), list(names)
-        self.decode: Decode = mmcv.imfrombytes  # (H, W, 3) of bytes
 
     @property
     def total(self) -> int:
@@ -25,6 +24,10 @@ class ImageFiles:
         return len(self.paths)
 
     def __iter__(self) -> Iterator[Frame]:
+        return self.read()
+
+    def read(self, decode: Decode = mmcv.imfrombytes) -> Iterator[Frame]:
+        """The frames; ``decode`` makes (H, W, 3) of the bytes of a file, or None."""
         for path, name in zip(self.paths, self.names, strict=True):
-            image, error = read_image(path, self.decode)
+            image, error = read_image(path, decode)
             yield Frame(path, name, image, error)

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..engine.whole_files import write_whole
 from ..errors import UserInputError
-from .frames import IMAGES, Frame
+from .frames import Frame, file_name
+from .result_names import picture_name
 
 
 class ImageWriter:
@@ -38,10 +39,7 @@ class ImageWriter:
         write_whole(path, json.dumps(found).encode(), sync=False)
         if drawn is None:
             return
-        suffix = Path(frame.source.split('?')[0]).suffix
-        suffix = suffix if suffix.lower() in IMAGES else '.jpg'
-        name = frame.name if frame.name.endswith(suffix) else f'{frame.name}{suffix}'
-        path = self.out_dir / 'vis' / name
+        path = self.out_dir / 'vis' / picture_name(frame.name, file_name(frame.source))
         make_place(path, frame.source)
         if not cv2.imwrite(str(path), drawn):
             raise UserInputError(f"picture '{path}' cannot be written")

@@ -1,6 +1,7 @@
 """From sources of frames to files of results."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -13,7 +14,7 @@ from rich.console import Console
 
 from ..errors import UserInputError
 from ..visualization.detections import draw_detections
-from .detections import decoder, detect
+from .detections import detect
 from .frames import Frame
 from .image_files import ImageFiles
 from .image_writer import ImageWriter
@@ -34,15 +35,16 @@ class InferenceRunner:
     What was written stays complete if an exception, such as that of Ctrl-C, ends the call.
 
     Args:
-        infer: its ``pred2dict`` says what stands in the json.
+        infer: its ``pred2dict`` says what stands in the json, behind the frame's ``source``,
+            ``width`` and ``height``.
         out_dir: for what :class:`ImageWriter` and :class:`VideoWriter` write.
         batch_size: how many frames go through the network at once.
-        score_thr: least score to draw; the json has all.
+        score_thr: what scores more is drawn; the json has all.
         pictures: whether to draw and write pictures.
         visualizer: whether the config's visualizer draws, by matplotlib, with all that it may draw
             besides; default: :func:`draw_detections`, which is far quicker.
         show: whether to show every picture in a window: an image until a key is pressed, videos
-            as fast as they are detected on; ``q`` or escape ends the call.
+            as fast as they are detected on; ``q``, escape or closing the window ends the call.
         cam2img: the camera of a frame, see :func:`detect`.
         on_result: called with each frame and what was found on it, of lists and numbers.
         console: where to write progress and what was skipped; default: stderr.
@@ -106,7 +108,6 @@ class InferenceRunner:
         else:
             kind = 'image'
             writer = ImageWriter(self.out_dir)
-            source.decode = decoder(self.infer)
         options = dict(batch_size=self.batch_size, cam2img=self.cam2img)
         first = ''
         with closing(writer), closing(detect(self.infer, source, **options)) as detections:
@@ -117,7 +118,7 @@ class InferenceRunner:
                     self.skipped += 1
                     progress.say(f'skipped: {sentence}')
                     continue
-                found = self._found(sample)
+                found = self._found(frame, sample)
                 drawn = self._draw(frame, sample) if self.pictures or self.show else None
                 writer.write(frame, found, drawn if self.pictures else None)
                 self.on_result(frame, found)
@@ -128,9 +129,12 @@ class InferenceRunner:
                     break
         return first
 
-    def _found(self, sample: DetDataSample) -> dict:
-        """A prediction in lists and numbers, with the names of its classes."""
-        found = self.infer.pred2dict(sample)
+    def _found(self, frame: Frame, sample: DetDataSample) -> dict:
+        """A prediction in lists and numbers, with its image and the names of its classes."""
+        height, width = frame.image.shape[:2]
+        # The address of a camera may have its password, and results are shared more freely.
+        source = re.sub('(?<=://)[^/@]*@', '', frame.source)
+        found = dict(source=source, width=width, height=height) | self.infer.pred2dict(sample)
         classes = self.infer.model.dataset_meta['classes']
         found['label_names'] = [
             classes[label] if label < len(classes) else str(label) for label in found['labels']
@@ -174,6 +178,18 @@ def check_window() -> None:
 
 
 def show_picture(picture: np.ndarray, wait: bool) -> bool:
-    """Show a picture, (H, W, 3), uint8, BGR; gives whether the user wants no more."""
+    """Show a picture, (H, W, 3), uint8, BGR; gives whether the user wants no more.
+
+    Args:
+        picture: what to show.
+        wait: whether to wait for a key.
+    """
     cv2.imshow('detections', picture)
-    return cv2.waitKey(0 if wait else 1) & 0xFF in (ord('q'), 27)
+    while True:
+        # waitKey(0) would hear neither Ctrl-C nor that the window is closed.
+        key = cv2.waitKey(50 if wait else 1)
+        closed = cv2.getWindowProperty('detections', cv2.WND_PROP_VISIBLE) < 1
+        if closed or key & 0xFF in (ord('q'), 27):
+            return True
+        if key != -1 or not wait:
+            return False

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import mmengine
 import numpy as np
@@ -28,8 +29,10 @@ class CenterNetInferencer(DetInferencer):
         infer('photo.jpg', out_dir='out', no_save_pred=False)
         infer(dict(img_path='000008.png', cam2img=p2), out_dir='out')  # (3, 4), metres to pixels
 
-    A json file has the name of its image without the suffix; with it where another image of the
-    same call differs in nothing else, and with a number where two have the same name.
+    Paths may be :class:`~pathlib.Path`. A json file has the name of its image without the suffix;
+    with it where another image of the same call differs in nothing else, and with a number where
+    two have the same name. Pictures are mmdet's, under the full names of the images: of two of the
+    same name, the last one's is left. :class:`InferenceRunner` keeps both.
 
     Raises:
         UserInputError: the checkpoint does not fill the whole model, and mmdet's would detect with
@@ -44,10 +47,13 @@ class CenterNetInferencer(DetInferencer):
             checkpoint = with_class_names(checkpoint, cfg)
         super()._load_weights_to_model(model, checkpoint, cfg)
 
+    def _inputs_to_list(self, inputs: Any) -> list:
+        return [_path_as_text(one) for one in super()._inputs_to_list(_path_as_text(inputs))]
+
     def preprocess(self, inputs: list, *args, **kwargs) -> Iterator:
         """As mmdet's, of paths, arrays and dictionaries."""
         paths = [one.get('img_path') if isinstance(one, dict) else one for one in inputs]
-        paths = [str(path) for path in paths if isinstance(path, (str, Path))]
+        paths = [path for path in paths if isinstance(path, str)]
         for path in paths:
             if os.path.isfile(path) and not os.path.getsize(path):
                 raise UserInputError(f"image '{path}' is empty")  # OpenCV does not say which
@@ -71,6 +77,13 @@ class CenterNetInferencer(DetInferencer):
                 name = self._names[path]
             mmengine.dump(result, str(Path(pred_out_dir, 'preds', f'{name}.json')))
         return result
+
+
+def _path_as_text(one: Any) -> Any:
+    """An input with what mmdet takes in the place of a Path."""
+    if isinstance(one, dict) and 'img_path' in one:
+        return dict(one, img_path=_path_as_text(one['img_path']))
+    return str(one) if isinstance(one, Path) else one
 
 
 def _without_nan(values) -> list:

@@ -15,8 +15,9 @@ class VideoWriter:
     """Writes ``preds/NAME.jsonl``, a line per frame, and ``vis/NAME.mp4``, with its pictures.
 
     Lines are on disk as soon as they are written; the mp4 can be played once it is closed. A frame
-    that is missing is shown by the one before, so that the pictures keep the time of the video. Its
-    size is that of the first picture, without the last row or column where that is odd.
+    that is missing is shown by the one before, so that the pictures keep the time of the video; of
+    those that come faster than the mp4's some are left out. Its size is that of the first picture,
+    without the last row or column where that is odd.
 
     Args:
         out_dir: folder, made when the first result is there.
@@ -37,7 +38,7 @@ class VideoWriter:
         """Write what was found on a frame.
 
         Args:
-            frame: its number and time stand in the line before what was found.
+            frame: its number and time, and the mp4's fps, stand in the line before what was found.
             found: of lists and numbers.
             drawn: (H, W, 3), uint8, BGR; None writes no picture.
 
@@ -47,7 +48,7 @@ class VideoWriter:
         if self._lines is None:
             make_place(self.lines_path, frame.source)
             self._lines = self.lines_path.open('w', buffering=1, encoding='utf-8')
-        found = dict(frame=frame.number, time=round(frame.time, 6), **found)
+        found = dict(frame=frame.number, time=round(frame.time, 6), fps=self.fps) | found
         self._lines.write(json.dumps(found) + '\n')
         if drawn is not None:
             place = round(frame.time * self.fps) if self.live else frame.number
@@ -68,9 +69,11 @@ class VideoWriter:
         while self._written < place:
             self._video.write(drawn if self._last is None else self._last)
             self._written += 1
+        self._last = drawn
+        if self.live and place < self._written:
+            return  # faster than the mp4: its place is taken
         self._video.write(drawn)
         self._written += 1
-        self._last = drawn
 
     def close(self) -> None:
         """Make the files complete."""

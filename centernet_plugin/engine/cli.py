@@ -249,6 +249,9 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, OSError) and error.errno in NO_ROOM:
         where = f" '{error.filename}'" if error.filename else ''
         return f'nothing more can be written{where}: {error.strerror}'
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        # No right, a folder where a file should be, too long a name: which, only the name tells.
+        return f"'{error.filename2 or error.filename}': {error.strerror}"
     if isinstance(error, (pickle.UnpicklingError, EOFError)) or 'PytorchStreamReader' in str(error):
         # torch's own message is a page; what is wrong stands in the line of its unpickler.
         reason = re.search('WeightsUnpickler error: (.+)', str(error))

@@ -28,7 +28,7 @@ def draw_detections(
         sample: its ``pred_instances``, in pixels of `image`; ``cam2img`` for boxes in space.
         meta: of the dataset: ``classes``, and where there are any ``palette`` (RGB), ``skeleton``
             and ``flip_pairs``.
-        score_thr: boxes below are left out.
+        score_thr: boxes that score more are drawn.
         kpt_thr: joints below are left out.
 
     Returns:

@@ -1,14 +1,18 @@
 """A small detector in files, and a folder of generated images with a video."""
 
+import functools
+import io
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import pytest
 import torch
 from mmengine.config import Config
+from rich.console import Console
 
-from centernet_plugin.apis import CenterNetInferencer
+from centernet_plugin.apis import CenterNetInferencer, InferenceRunner
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from moving_square import CLASSES, picture, write_video  # noqa: E402
@@ -64,6 +68,17 @@ def checkpoint(tmp_path_factory) -> str:
 @pytest.fixture(scope='session')
 def infer(config, checkpoint) -> CenterNetInferencer:
     return CenterNetInferencer(config, checkpoint, device='cpu', show_progress=False)
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console(file=io.StringIO(), width=200)
+
+
+@pytest.fixture
+def make(infer, console) -> Callable[..., InferenceRunner]:
+    """A runner that draws all."""
+    return functools.partial(InferenceRunner, infer, 'out', console=console, score_thr=0.0)
 
 
 @pytest.fixture

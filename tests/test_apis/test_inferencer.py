@@ -73,6 +73,17 @@ def test_every_image_has_its_json(tmp_path, checkpoint, images):
     assert {path.name for path in (tmp_path / 'o/preds').iterdir()} == {'a.json', '0.json'}
 
 
+def test_paths_are_as_good_as_texts(tmp_path, checkpoint, images):
+    infer = CenterNetInferencer(config(), checkpoint, device='cpu', show_progress=False)
+    for i, inputs in enumerate(
+        (images / 'b.png', [images / 'b.png'], dict(img_path=images / 'b.png'))
+    ):
+        infer(inputs, out_dir=str(tmp_path / str(i)), no_save_pred=False)
+        written = sorted(p.name for p in (tmp_path / str(i)).rglob('*.*'))
+        assert written == ['b.json', 'b.png']
+    assert len(infer(images)['predictions']) == 3
+
+
 def test_an_empty_image_is_named(checkpoint, images):
     (images / 'empty.jpg').touch()
     infer = CenterNetInferencer(config(), checkpoint, device='cpu', show_progress=False)

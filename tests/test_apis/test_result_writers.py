@@ -21,6 +21,8 @@ from centernet_plugin.errors import UserInputError
         ('x/deep/a.png', 'deep/a', 'deep/a.png'),
         ('http://host/photo.JPG?size=3', 'photo', 'photo.JPG'),
         ('http://host/photo', 'photo', 'photo.jpg'),
+        ('x/x.jpg.jpg', 'x.jpg', 'x.jpg.jpg'),
+        ('x/what?.png', 'what?', 'what?.png'),
     ],
 )
 def test_an_image(tmp_path, source, name, file):
@@ -47,7 +49,7 @@ def test_a_video_keeps_its_time_where_frames_are_missing(tmp_path):
         writer.write(frame, dict(scores=[number]), picture(8 * number))
     lines = (tmp_path / 'preds/clip.jsonl').read_text().splitlines()
     assert [json.loads(line) for line in lines] == [
-        dict(frame=number, time=number / 10, scores=[number]) for number in (0, 1, 4)
+        dict(frame=number, time=number / 10, fps=10, scores=[number]) for number in (0, 1, 4)
     ], 'before it is closed'
     writer.close()
     images = read_video(tmp_path / 'vis/clip.mp4')
@@ -55,15 +57,24 @@ def test_a_video_keeps_its_time_where_frames_are_missing(tmp_path):
     np.testing.assert_allclose(shown, [0, 1, 1, 1, 4], atol=0.2)
 
 
-def test_a_camera_s_video_plays_as_fast_as_it_was_taken(tmp_path):
+@pytest.mark.parametrize(
+    ('times', 'expected'),
+    [
+        ((0.0, 0.31, 0.8), [0, 0, 0, 1, 1, 1, 1, 1, 2]),
+        ((0.0, 0.03, 0.1, 0.12, 0.14, 0.3), [0, 2, 4, 5]),
+    ],
+    ids=['slower than the mp4', 'faster'],
+)
+def test_a_camera_s_video_plays_as_fast_as_it_was_taken(tmp_path, times, expected):
     writer = VideoWriter(tmp_path, 'camera0', fps=10, live=True)
-    for number, seconds in enumerate((0.0, 0.31, 0.8)):
+    for number, seconds in enumerate(times):
         frame = Frame('camera 0', 'camera0', number=number, time=seconds)
         writer.write(frame, {}, picture(8 * number))
     writer.close()
     images = read_video(tmp_path / 'vis/camera0.mp4')
     shown = [(round(image[-1, -1].mean()) - 20) / 40 for image in images]
-    np.testing.assert_allclose(shown, [0, 0, 0, 1, 1, 1, 1, 1, 2], atol=0.2)
+    np.testing.assert_allclose(shown, expected, atol=0.2)
+    assert len((tmp_path / 'preds/camera0.jsonl').read_text().splitlines()) == len(times)
 
 
 def test_frames_of_other_sizes(tmp_path):

@@ -1,10 +1,12 @@
 """What a user may name, and what is then read, under which names."""
 
+import re
+
 import cv2
 import pytest
 from moving_square import FakeCamera, picture
 
-from centernet_plugin.apis import find_sources
+from centernet_plugin.apis import find_sources, sources
 from centernet_plugin.apis.image_files import ImageFiles
 from centernet_plugin.apis.sources import is_video
 from centernet_plugin.apis.video import Video
@@ -108,3 +110,54 @@ def test_camera_that_is_not_there():
         find_sources(['3'], open_capture=FakeCamera(opened=False))
     with pytest.raises(UserInputError, match='at least 1 frame'):
         find_sources(['3'], max_frames=0)
+
+
+def test_results_are_no_images_to_detect_on(files):
+    (files / 'out/vis/deep').mkdir(parents=True)
+    (files / 'out/mine').mkdir()
+    for path in ('out/vis/a.jpg', 'out/vis/deep/c.jpg', 'out/mine/m.jpg'):
+        (files / path).touch()
+    expected = {f'photos/{name}.png' for name in ('a', 'b', 'deep/c')} | {'out/mine/m.jpg'}
+    options = dict(leave_out=['out/vis'], recursive=True)
+    assert set(found('.', **options)) == expected | {'clip.avi'}
+    assert set(found(str(files), **options)) == {str(files / p) for p in expected | {'clip.avi'}}
+    assert set(found('**/*.[jp]*g', **options)) == expected
+    for named in ('out/vis', 'out/vis/deep', 'out/vis/deep/*', 'out/vis/deep/c.jpg'):
+        assert 'out/vis/deep/c.jpg' in found(named, **options), 'who names it means it'
+
+
+def test_hidden_files_of_folders_are_left_out(files):
+    (files / 'photos/.thumbnails').mkdir()
+    (files / 'photos/._a.png').touch()
+    (files / 'photos/.thumbnails/a.png').touch()
+    assert set(found('photos', recursive=True)) == {
+        f'photos/{name}.png' for name in ('a', 'b', 'deep/c')
+    }
+    assert found('photos/._a.png') == {'photos/._a.png': '._a'}
+
+
+def test_an_address_of_a_file(files):
+    (files / 'a b.png').write_bytes((files / 'photos/a.png').read_bytes())
+    address = (files / 'a b.png').as_uri()
+    assert '%20' in address and found(address) == {str(files / 'a b.png'): 'a b'}
+    assert set(found((files / 'photos').as_uri())) == {
+        str(files / f'photos/{name}.png') for name in 'ab'
+    }
+    with pytest.raises(UserInputError, match="image or folder '/nowhere.png' does not exist"):
+        found('file:///nowhere.png')
+
+
+def test_what_is_no_regular_file(files, monkeypatch):
+    assert found('/dev/null') == {'/dev/null': 'null'}
+    monkeypatch.setattr(sources, 'DEVICE', re.compile('.*/video([0-9]+)'))
+    (files / 'video2').touch()
+    (files / 'by-name').symlink_to('video2')
+    for device in ('video2', 'by-name'):
+        camera = FakeCamera()
+        (source,) = find_sources([device], open_capture=camera)
+        assert (camera.source, source.name) == (2, 'camera2')
+
+
+def test_a_list_with_a_byte_order_mark(files):
+    (files / 'list.txt').write_text('photos/a.png\n', encoding='utf-8-sig')
+    assert found('list.txt') == {'photos/a.png': 'a'}

@@ -9,6 +9,7 @@ import pytest
 from mmengine.config import Config
 
 from centernet_plugin.engine import cli
+from centernet_plugin.engine.whole_files import write_whole
 from centernet_plugin.errors import UserInputError
 
 
@@ -108,6 +109,19 @@ def test_devices_that_cannot_be_used_are_named(monkeypatch):
     monkeypatch.setattr(cli.torch, 'empty', without_cuda)
     with pytest.raises(UserInputError, match="'cuda:0' cannot be used: Torch not compiled"):
         cli.require_device('cuda:0')
+
+
+def test_files_that_cannot_be_used_are_named(tmp_path, capsys):
+    (tmp_path / 'a.json').mkdir()
+    sentences = {
+        tmp_path / 'a.json': 'Is a directory',
+        tmp_path / f'{"a" * 252}.json': 'File name too long',
+    }
+    for path, reason in sentences.items():
+        assert cli.run(lambda path=path: write_whole(path, b'')) == cli.USER_ERROR
+        printed = capsys.readouterr().err
+        assert printed.startswith(f"error: '{path}") and printed.endswith(f': {reason}\n')
+    assert cli.explain(OSError('some words')) is None
 
 
 def test_whole_numbers_from_one_on(capsys):

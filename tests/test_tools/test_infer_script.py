@@ -1,5 +1,6 @@
 """The script that detects on anything: its command line, its exit codes, its document."""
 
+import argparse
 import functools
 import http.server
 import json
@@ -17,10 +18,13 @@ import cv2
 import pytest
 import torch
 from mmdet.registry import MODELS
+from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from mmengine.structures import InstanceData
 
-from centernet_plugin.apis import find_sources
+from centernet_plugin.apis import Frame, find_sources
+from centernet_plugin.visualization.detections import draw_detections
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / 'tests'))
@@ -144,6 +148,31 @@ def test_skipping_ends_with_1(files, infer):
     assert code == 1
     assert "skipped: image 'photos/b.png' is not readable as an image" in printed.err
     assert '1 images, 1 skipped, ' in printed.out
+
+
+def test_a_second_run_does_not_detect_on_the_results_of_the_first(files, infer):
+    for _ in range(2):
+        code, printed = infer('.', '--recursive')
+        assert code == 0 and '\n7 images, ' in printed.out  # 3, and 4 frames of the video
+
+
+def test_the_view_from_above_has_what_the_picture_has(tmp_path, script, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(script, 'draw_birds_eye', lambda *args: drawn.extend(args[3]) or picture(0))
+    space = dict.fromkeys(('locations', 'dimensions', 'rotations_y'), [[0.0] * 3] * 3)
+    found = dict(space, scores=[0.9, 0.5, 0.4], labels=[2, 1, 0])
+    args = argparse.Namespace(out_dir=tmp_path, score_thr=0.5)
+    script.draw_from_above(Frame('a.png', 'a'), found, ('x', 'y', 'z'), args)
+    sample = DetDataSample(
+        pred_instances=InstanceData(
+            bboxes=torch.tensor([[1.0, 1, 40, 40]] * 3),
+            scores=torch.tensor(found['scores']),
+            labels=torch.tensor(found['labels']),
+        )
+    )
+    only = DetDataSample(pred_instances=sample.pred_instances[:1])
+    pictures = [draw_detections(picture(0), s, {}, score_thr=0.5) for s in (sample, only)]
+    assert drawn == [2] and (pictures[0] == pictures[1]).all()
 
 
 @pytest.mark.parametrize(
