@@ -69,6 +69,10 @@ ELSEWHERE = {
         'test_doors/test_scale_out.py::'
         'test_two_processes_learn_what_one_learns_from_the_doubled_batch'
     ),
+    r'python docs/examples/onnx_infer.py': (
+        'test_tools/test_export_onnx.py::'
+        'test_from_a_config_and_a_checkpoint_to_the_pipelines_detections'
+    ),
     r'python -m centernet_plugin.compat': 'test_compat.py',
     r'GPUS=16 GPUS_PER_NODE=8 tools/slurm': 'test_doors/test_slurm.py::test_training_by_slurm',
     r'python tools/\w+.py docs/examples/velocity_config.py': (
