@@ -40,7 +40,8 @@ def test_converts(tmp_path):
     names = {category['name']: category['id'] for category in train['categories']}
     assert boxes[names['cat']] == [0, 0, 20, 10]
     assert boxes[names['dog']] == [49, 29, 11, 11], 'clipped to the image'
-    assert [ann['ignore'] for ann in train['annotations']] == [0, 1]
+    assert [ann['iscrowd'] for ann in train['annotations']] == [0, 1], 'the difficult one'
+    assert 'note: difficult objects, written as crowds' in out and 'object 2 of' in out
     test = json.loads((tmp_path / 'json/instances_test.json').read_text())
     assert len(test['images']) == 1 and test['annotations'] == []
 

@@ -91,8 +91,9 @@ def build_coco(
                         category_id=number[label],
                         bbox=[x1, y1, width, height],
                         area=width * height,
-                        iscrowd=0,
-                        ignore=int(ignored),
+                        # Not as 'ignore': mmdet leaves such boxes out, so that the network would
+                        # learn background there, and pycocotools overwrites it by 'iscrowd'.
+                        iscrowd=int(ignored),
                     )
                 )
         result[split] = dict(images=images, annotations=annotations)
@@ -133,12 +134,17 @@ def _kept(entry: Entry, number: dict[str, int], fixed: bool, met: set[str], tall
         corners = inside(box, entry.width, entry.height, tally)
         if corners is not None:
             number.setdefault(box.label, len(number) + 1)
+            if box.ignored:
+                tally.note(
+                    'difficult objects, written as crowds: neither trained on nor counted in tests',
+                    box.where,
+                )
             kept.append((box.label, corners, box.ignored))
     return kept
 
 
 def _require_boxes(cocos: dict[str, dict], tally: Tally, names: list[str], met: set[str]) -> None:
-    if any(coco['annotations'] for coco in cocos.values()):
+    if any(not ann['iscrowd'] for coco in cocos.values() for ann in coco['annotations']):
         return
     why = ''.join(f'; {line}' for line in tally.lines()[:3])
     if names and met and not met & set(names):

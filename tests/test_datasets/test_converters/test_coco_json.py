@@ -80,7 +80,7 @@ def test_numbers_are_the_same_in_all_splits():
     assert [image['id'] for image in cocos['val']['images']] == [1, 3]
     assert [ann['category_id'] for ann in cocos['val']['annotations']] == [3, 2]
     assert cocos['train']['annotations'][0] == dict(
-        id=1, image_id=2, category_id=1, bbox=[0, 0, 10, 10], area=100, iscrowd=0, ignore=0
+        id=1, image_id=2, category_id=1, bbox=[0, 0, 10, 10], area=100, iscrowd=0
     )
 
 
