@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
@@ -12,6 +13,8 @@ from ..inspection.finding import count_of
 from .boxes import UNKNOWN_CLASS, BoxSet, Entry, inside
 from .tally import Tally
 from .text_files import shorten
+
+SPLIT = re.compile(r'[\w .()+-]+')  # downloads are called 'boxes (1).csv'
 
 
 def divide(boxes: BoxSet, fraction: float, seed: int = 0) -> BoxSet:
@@ -33,8 +36,8 @@ def divide(boxes: BoxSet, fraction: float, seed: int = 0) -> BoxSet:
         raise UserInputError(f'--val-fraction has to lie between 0 and 1, such as 0.2; {fraction}')
     if len(boxes.splits) != 1:
         raise UserInputError(
-            f'--val-fraction divides one split, but there are {", ".join(boxes.splits)}: leave it '
-            'out, or choose one'
+            f'--val-fraction divides one split, but there are '
+            f'{", ".join(map(shorten, boxes.splits))}: leave it out, or choose one'
         )
     ((name, entries),) = boxes.splits.items()
     if len(entries) < 2:
@@ -109,8 +112,15 @@ def write_coco(cocos: dict[str, dict], folder: str | os.PathLike) -> dict[str, P
     """Write ``instances_SPLIT.json`` for every split; gives their paths.
 
     Raises:
-        UserInputError: the folder or a file cannot be written.
+        UserInputError: a split is called what no file should be, or the folder or a file cannot be
+            written.
     """
+    for split in cocos:
+        if not SPLIT.fullmatch(split):
+            raise UserInputError(
+                f'the split {shorten(split)} gives instances_SPLIT.json its name, which may have '
+                'letters, digits, blanks and . _ - + ( ): rename the table or list'
+            )
     paths = {split: Path(folder) / f'instances_{split}.json' for split in cocos}
     try:
         os.makedirs(folder, exist_ok=True)

@@ -49,7 +49,9 @@ def read_csv(
     for path in paths:
         split = os.path.splitext(os.path.basename(path))[0]
         if split in splits:
-            raise UserInputError(f"two files are called '{split}', which names a split: rename one")
+            raise UserInputError(
+                f'two files are called {shorten(split)}, which names a split: rename one'
+            )
         table = read_table(path, options)
         splits[split] = _entries(path, table, images, tally, options, advance)
     unlisted = set(images.names) - {e.file_name for split in splits.values() for e in split}

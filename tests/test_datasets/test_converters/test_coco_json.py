@@ -56,7 +56,7 @@ def test_what_cannot_be_divided_is_named():
     for fraction in (0, 1, -0.1, 20, float('nan')):
         with pytest.raises(UserInputError, match='between 0 and 1'):
             divide(BoxSet('', dict(all=entries(5))), fraction)
-    with pytest.raises(UserInputError, match='divides one split, but there are train, test'):
+    with pytest.raises(UserInputError, match="divides one split, but there are 'train', 'test'"):
         divide(BoxSet('', dict(train=entries(2), test=entries(2))), 0.2)
     with pytest.raises(UserInputError, match='at least two images'):
         divide(BoxSet('', dict(all=entries(1))), 0.2)
@@ -127,3 +127,12 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(UserInputError, match='cannot write to .*choose another --out'):
         write_coco(dict(a={}), tmp_path / 'file')
+
+
+@pytest.mark.parametrize('split', ['a\nb', 'a/b', '..\\b', 'a"b', ''])
+def test_a_split_that_names_no_file_is_refused(tmp_path, split):
+    with pytest.raises(UserInputError, match='the split .* rename the table or list'):
+        write_coco({'train': {}, split: {}}, tmp_path)
+    assert not list(tmp_path.iterdir())
+    (path,) = write_coco({'Bäume (1).v2': {}}, tmp_path).values()
+    assert path.name == 'instances_Bäume (1).v2.json' and path.is_file()
