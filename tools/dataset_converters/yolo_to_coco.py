@@ -23,7 +23,6 @@ except RuntimeError as error:  # an unsupported version of something; the messag
 from centernet_plugin.datasets.converters import find_yolo, read_yolo  # noqa: E402
 from centernet_plugin.datasets.converters.command import (  # noqa: E402
     add_arguments,
-    add_encoding,
     convert,
 )
 
@@ -38,7 +37,6 @@ def parse_args() -> argparse.Namespace:
         metavar='FILE',
         help='names of the classes, a line each or a data.yaml (default: looked for in the folder)',
     )
-    add_encoding(parser)
     add_arguments(parser)
     return parser.parse_args()
 

@@ -56,10 +56,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='FILE',
         help='also write a config to train with; one that is there stays as it is',
     )
-
-
-def add_encoding(parser: argparse.ArgumentParser) -> None:
-    """Adds the encoding of text files."""
     parser.add_argument(
         '--encoding',
         default='utf-8',
@@ -77,7 +73,7 @@ def given_classes(args: argparse.Namespace) -> list[str] | None:
         return None
     (first, *others) = args.classes
     if not others and os.path.isfile(first):
-        return read_names(first, getattr(args, 'encoding', 'utf-8'))
+        return read_names(first, args.encoding)
     return unique_names(args.classes, '--classes')
 
 

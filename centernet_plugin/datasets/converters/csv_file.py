@@ -16,7 +16,7 @@ from .boxes import (
     relative_to_pixels,
 )
 from .csv_table import BOXES, CsvOptions, Table, read_table
-from .image_folder import ImageFolder, measured
+from .image_folder import ImageFolder, measured, without_objects
 from .tally import Tally
 from .text_files import clean_path, parse_number, shorten
 
@@ -62,9 +62,7 @@ def read_csv(
                 'file at a time'
             )
         (entries,) = splits.values()
-        for name in sorted(unlisted):
-            if size := measured(images, name, f"'{name}'", tally, 0):
-                entries.append(Entry(name, *size))
+        entries += without_objects(images, sorted(unlisted), tally)
     elif unlisted:
         tally.note(
             'images in the folder without a row, left out; --keep-unlisted takes them as '
