@@ -5,6 +5,7 @@ import json
 import os
 import re
 from collections.abc import Sequence
+from difflib import get_close_matches
 from itertools import combinations
 from pathlib import Path
 
@@ -61,10 +62,11 @@ def build_coco(
         tally: counts boxes that are dropped: without extent, outside of the image, of other
             classes.
         classes: names in the order wanted; None: the source's order, or else that in which they are
-            found.
+            found. One that no box has is noted: a set may lack a class that another has. It is an
+            error where boxes are dropped whose class is called almost the same.
 
     Raises:
-        UserInputError: no box is left, or a class has no box at all that ``classes`` names.
+        UserInputError: no box is left, or ``classes`` seems to misspell a name.
     """
     names = list(classes or boxes.names or [])
     fixed = bool(names)
@@ -104,6 +106,8 @@ def build_coco(
     for coco in result.values():
         coco['categories'] = categories
     _require_boxes(result, tally, names, met)
+    if classes:
+        _check_names(classes, met, tally)
     _note_oddities(boxes, list(number), tally)
     return result
 
@@ -161,6 +165,21 @@ def _require_boxes(cocos: dict[str, dict], tally: Tally, names: list[str], met: 
         why = f'; the classes found are {", ".join(map(shorten, sorted(met)[:10]))}'
     images = sum(len(coco['images']) for coco in cocos.values())
     raise UserInputError(f'there is no box to train on in {count_of(images, "image")}{why}')
+
+
+def _check_names(classes: Sequence[str], met: set[str], tally: Tally) -> None:
+    """Tells of classes that no box has."""
+    dropped = {name.casefold(): name for name in sorted(met - set(classes))}
+    for name in classes:
+        if name in met:
+            continue
+        if alike := get_close_matches(name.casefold(), dropped, n=1):
+            raise UserInputError(
+                f'--classes names {shorten(name)}, which no box has, and not '
+                f'{shorten(dropped[alike[0]])}, whose boxes would be dropped: correct the name, or '
+                'convert all sets with one command if another has the class'
+            )
+        tally.note('classes that --classes names and no box has', shorten(name))
 
 
 def _note_oddities(boxes: BoxSet, names: list[str], tally: Tally) -> None:

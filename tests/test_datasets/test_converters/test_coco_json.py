@@ -98,6 +98,22 @@ def test_classes_in_the_order_wanted():
     assert [category['name'] for category in coco['categories']] == ['cat', 'dog', 'cow', 'fish']
 
 
+def test_classes_that_no_box_has():
+    """A slip if boxes of almost that name are dropped; else another table may have the class."""
+    boxes = BoxSet('', dict(all=[Entry('a.jpg', 50, 40, labelled('dog', 'cat'))]))
+    for name in ('dgo', 'Dog', 'DOGS'):
+        with pytest.raises(
+            UserInputError, match=f"names '{name}', which no box has, and not 'dog'"
+        ):
+            build_coco(boxes, Tally(), ['cat', name])
+    tally = Tally()
+    (coco,) = build_coco(boxes, tally, ['cat', 'elephant', 'cats', 'dog']).values()
+    assert [category['name'] for category in coco['categories']][1:3] == ['elephant', 'cats']
+    assert tally.lines() == [
+        "note: classes that --classes names and no box has: 2 ('elephant'; 'cats')"
+    ]
+
+
 def test_an_image_of_two_splits_is_dropped_from_once():
     entry = Entry('a.jpg', 50, 40, [*labelled('dog'), Box('dog', (1, 1, 1, 5), 'line 9')])
     tally = Tally()
