@@ -1,4 +1,4 @@
-"""Every command of docs/your_own_data.md, on sets as it describes them."""
+"""The converters of docs/your_own_data.md on sets as it describes them, and what they wrote."""
 
 import json
 import re
@@ -180,7 +180,7 @@ def test_set_passes_the_check(here, converted, monkeypatch):
 
 
 @pytest.mark.parametrize('script', ['train.py', 'test.py'])
-def test_training_and_testing_take_these_arguments(script):
+def test_training_and_testing_have_these_options(script):
     (words,) = commands(script)
     code, out, err = call(script, *words, '--help')
     assert code == 0 and all(word in out for word in words if word.startswith('--')), err

@@ -2,7 +2,7 @@
 
 import json
 
-from box_formats import call
+from box_formats import call, write_images
 
 XML = """<annotation><filename>{name}.png</filename>
 <size><width>60</width><height>40</height><depth>3</depth></size>{objects}</annotation>"""
@@ -40,7 +40,8 @@ def test_converts(tmp_path):
     names = {category['name']: category['id'] for category in train['categories']}
     assert boxes[names['cat']] == [0, 0, 20, 10]
     assert boxes[names['dog']] == [49, 29, 11, 11], 'clipped to the image'
-    assert [ann['ignore'] for ann in train['annotations']] == [0, 1]
+    assert [ann['iscrowd'] for ann in train['annotations']] == [0, 1], 'the difficult one'
+    assert 'note: difficult objects, written as crowds' in out and 'object 2 of' in out
     test = json.loads((tmp_path / 'json/instances_test.json').read_text())
     assert len(test['images']) == 1 and test['annotations'] == []
 
@@ -56,3 +57,16 @@ def test_other_classes_are_counted_and_missing_folders_named(tmp_path):
     code, out, err = run(tmp_path / 'empty')
     assert code == 2 and 'no XML file' in err
     assert err.count('\n') == 1, 'no traceback'
+
+
+def test_options_reach_the_reader(tmp_path):
+    make_voc(tmp_path)
+    (tmp_path / 'ImageSets/Main/train.txt').write_text('a\nö\n', encoding='cp1252')
+    write_images(tmp_path / 'JPEGImages', {'a.png': (60, 40), 'b.png': (60, 40), 'ö.png': (9, 9)})
+    code, out, err = run(tmp_path)
+    assert code == 2 and '--encoding cp1252' in err
+    code, out, err = run(tmp_path, '--encoding', 'cp1252')
+    assert code == 2 and '--keep-unlisted' in err
+    code, out, err = run(tmp_path, '--encoding', 'cp1252', '--keep-unlisted')
+    assert code == 0, err
+    assert 'instances_train.json: 2 images (1 without objects)' in out

@@ -29,7 +29,6 @@ from centernet_plugin.datasets.converters import (  # noqa: E402
 )
 from centernet_plugin.datasets.converters.command import (  # noqa: E402
     add_arguments,
-    add_encoding,
     convert,
     given_classes,
 )
@@ -75,7 +74,6 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='images without a row are images without objects',
     )
-    add_encoding(parser)
     add_arguments(parser)
     return parser.parse_args()
 

@@ -38,15 +38,26 @@ def parse_args() -> argparse.Namespace:
         help='what corners count (default: voc): '
         + '; '.join(f'{key}: {what}' for key, what in PIXELS.items()),
     )
+    parser.add_argument(
+        '--keep-unlisted',
+        action='store_true',
+        help='images without an XML file are images without objects',
+    )
     add_arguments(parser)
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
-    layout = find_voc(args.root, images=args.images, splits=args.splits)
+    layout = find_voc(args.root, images=args.images, splits=args.splits, encoding=args.encoding)
     convert(
-        lambda tally, advance: read_voc(layout, tally, pixels=args.pixels, advance=advance),
+        lambda tally, advance: read_voc(
+            layout,
+            tally,
+            pixels=args.pixels,
+            keep_unlisted=args.keep_unlisted,
+            advance=advance,
+        ),
         args,
         base=CONFIGS / 'centernet_r18-dcnv2_8xb16-modern-140e_coco.py',
     )

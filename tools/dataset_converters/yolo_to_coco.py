@@ -21,11 +21,7 @@ except RuntimeError as error:  # an unsupported version of something; the messag
     sys.exit(f'error: {error}')
 
 from centernet_plugin.datasets.converters import find_yolo, read_yolo  # noqa: E402
-from centernet_plugin.datasets.converters.command import (  # noqa: E402
-    add_arguments,
-    add_encoding,
-    convert,
-)
+from centernet_plugin.datasets.converters.command import add_arguments, convert  # noqa: E402
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'centernet'
 
@@ -38,7 +34,6 @@ def parse_args() -> argparse.Namespace:
         metavar='FILE',
         help='names of the classes, a line each or a data.yaml (default: looked for in the folder)',
     )
-    add_encoding(parser)
     add_arguments(parser)
     return parser.parse_args()
 

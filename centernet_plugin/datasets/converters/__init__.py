@@ -10,7 +10,8 @@ from .csv_file import read_csv
 from .csv_table import CsvOptions
 from .image_folder import ImageFolder
 from .tally import Tally
-from .voc_set import VocLayout, find_voc, read_voc
+from .voc_layout import VocLayout, find_voc
+from .voc_set import read_voc
 from .yolo_layout import YoloLayout, find_yolo
 from .yolo_set import read_yolo
 

@@ -35,7 +35,8 @@ class Box(NamedTuple):
         label: name of its class.
         corners: in pixels, as edges; possibly without extent or beyond the image.
         where: file and line, for messages.
-        ignored: whether neither training nor evaluation should count it (VOC's difficult ones).
+        ignored: whether neither training nor evaluation should count it (VOC's difficult ones);
+            written as ``iscrowd``.
     """
 
     label: str

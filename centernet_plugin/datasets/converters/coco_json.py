@@ -3,7 +3,9 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Sequence
+from difflib import get_close_matches
 from itertools import combinations
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from ..inspection.finding import count_of
 from .boxes import UNKNOWN_CLASS, BoxSet, Entry, inside
 from .tally import Tally
 from .text_files import shorten
+
+SPLIT = re.compile(r'[\w .()+-]+')  # downloads are called 'boxes (1).csv'
 
 
 def divide(boxes: BoxSet, fraction: float, seed: int = 0) -> BoxSet:
@@ -33,8 +37,8 @@ def divide(boxes: BoxSet, fraction: float, seed: int = 0) -> BoxSet:
         raise UserInputError(f'--val-fraction has to lie between 0 and 1, such as 0.2; {fraction}')
     if len(boxes.splits) != 1:
         raise UserInputError(
-            f'--val-fraction divides one split, but there are {", ".join(boxes.splits)}: leave it '
-            'out, or choose one'
+            f'--val-fraction divides one split, but there are '
+            f'{", ".join(map(shorten, boxes.splits))}: leave it out, or choose one'
         )
     ((name, entries),) = boxes.splits.items()
     if len(entries) < 2:
@@ -58,10 +62,11 @@ def build_coco(
         tally: counts boxes that are dropped: without extent, outside of the image, of other
             classes.
         classes: names in the order wanted; None: the source's order, or else that in which they are
-            found.
+            found. One that no box has is noted: a set may lack a class that another has. It is an
+            error where boxes are dropped whose class is called almost the same.
 
     Raises:
-        UserInputError: no box is left, or a class has no box at all that ``classes`` names.
+        UserInputError: no box is left, or ``classes`` seems to misspell a name.
     """
     names = list(classes or boxes.names or [])
     fixed = bool(names)
@@ -91,8 +96,9 @@ def build_coco(
                         category_id=number[label],
                         bbox=[x1, y1, width, height],
                         area=width * height,
-                        iscrowd=0,
-                        ignore=int(ignored),
+                        # Not as 'ignore': mmdet leaves such boxes out, so that the network would
+                        # learn background there, and pycocotools overwrites it by 'iscrowd'.
+                        iscrowd=int(ignored),
                     )
                 )
         result[split] = dict(images=images, annotations=annotations)
@@ -100,6 +106,8 @@ def build_coco(
     for coco in result.values():
         coco['categories'] = categories
     _require_boxes(result, tally, names, met)
+    if classes:
+        _check_names(classes, met, tally)
     _note_oddities(boxes, list(number), tally)
     return result
 
@@ -108,8 +116,15 @@ def write_coco(cocos: dict[str, dict], folder: str | os.PathLike) -> dict[str, P
     """Write ``instances_SPLIT.json`` for every split; gives their paths.
 
     Raises:
-        UserInputError: the folder or a file cannot be written.
+        UserInputError: a split is called what no file should be, or the folder or a file cannot be
+            written.
     """
+    for split in cocos:
+        if not SPLIT.fullmatch(split):
+            raise UserInputError(
+                f'the split {shorten(split)} gives instances_SPLIT.json its name, which may have '
+                'letters, digits, blanks and . _ - + ( ): rename the table or list'
+            )
     paths = {split: Path(folder) / f'instances_{split}.json' for split in cocos}
     try:
         os.makedirs(folder, exist_ok=True)
@@ -133,18 +148,38 @@ def _kept(entry: Entry, number: dict[str, int], fixed: bool, met: set[str], tall
         corners = inside(box, entry.width, entry.height, tally)
         if corners is not None:
             number.setdefault(box.label, len(number) + 1)
+            if box.ignored:
+                tally.note(
+                    'difficult objects, written as crowds: neither trained on nor counted in tests',
+                    box.where,
+                )
             kept.append((box.label, corners, box.ignored))
     return kept
 
 
 def _require_boxes(cocos: dict[str, dict], tally: Tally, names: list[str], met: set[str]) -> None:
-    if any(coco['annotations'] for coco in cocos.values()):
+    if any(not ann['iscrowd'] for coco in cocos.values() for ann in coco['annotations']):
         return
     why = ''.join(f'; {line}' for line in tally.lines()[:3])
     if names and met and not met & set(names):
         why = f'; the classes found are {", ".join(map(shorten, sorted(met)[:10]))}'
     images = sum(len(coco['images']) for coco in cocos.values())
     raise UserInputError(f'there is no box to train on in {count_of(images, "image")}{why}')
+
+
+def _check_names(classes: Sequence[str], met: set[str], tally: Tally) -> None:
+    """Tells of classes that no box has."""
+    dropped = {name.casefold(): name for name in sorted(met - set(classes))}
+    for name in classes:
+        if name in met:
+            continue
+        if alike := get_close_matches(name.casefold(), dropped, n=1):
+            raise UserInputError(
+                f'--classes names {shorten(name)}, which no box has, and not '
+                f'{shorten(dropped[alike[0]])}, whose boxes would be dropped: correct the name, or '
+                'convert all sets with one command if another has the class'
+            )
+        tally.note('classes that --classes names and no box has', shorten(name))
 
 
 def _note_oddities(boxes: BoxSet, names: list[str], tally: Tally) -> None:

@@ -56,10 +56,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='FILE',
         help='also write a config to train with; one that is there stays as it is',
     )
-
-
-def add_encoding(parser: argparse.ArgumentParser) -> None:
-    """Adds the encoding of text files."""
     parser.add_argument(
         '--encoding',
         default='utf-8',
@@ -77,7 +73,7 @@ def given_classes(args: argparse.Namespace) -> list[str] | None:
         return None
     (first, *others) = args.classes
     if not others and os.path.isfile(first):
-        return read_names(first, getattr(args, 'encoding', 'utf-8'))
+        return read_names(first, args.encoding)
     return unique_names(args.classes, '--classes')
 
 
@@ -167,7 +163,7 @@ def write_config(
         Whether it was written.
 
     Raises:
-        UserInputError: it cannot be written.
+        UserInputError: it cannot be written, or a name in it would be replaced on reading.
     """
     path = Path(path)
     if path.exists():
@@ -176,8 +172,8 @@ def write_config(
     train = next((name for name in ('train', 'trainval', 'all') if name in splits), first)
     others = [name for name in ('val', 'test') if name in splits and name != train]
     others = others or [name for name in splits if name != train]
-    title = f'Trained on {train}, validated on {others[0]}.' if others else (
-        f'Trained and validated on the same images, {train}: divide them by --val-fraction 0.2.'
+    title = f'Trained on {train!r}, validated on {others[0]!r}.' if others else (
+        f'Trained and validated on the same images, {train!r}: divide them by --val-fraction 0.2.'
     )  # fmt: skip
     val = others[0] if others else train
     test = 'test' if 'test' in splits else val
@@ -194,6 +190,8 @@ def write_config(
             val=splits[val][0],
             test=splits[test][0],
         )
+        if '{{' in text:  # MMEngine would put the values of variables there, whatever they are
+            raise ValueError("names of classes and folders must not have '{{'; rename them")
         path.write_text(text, encoding='utf-8')
     except (OSError, ValueError) as error:
         raise UserInputError(f"cannot write the config '{path}': {error}") from error

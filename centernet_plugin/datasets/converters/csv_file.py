@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from ...errors import UserInputError
 from .boxes import (
@@ -16,7 +17,7 @@ from .boxes import (
     relative_to_pixels,
 )
 from .csv_table import BOXES, CsvOptions, Table, read_table
-from .image_folder import ImageFolder, measured
+from .image_folder import ImageFolder, measured, without_objects
 from .tally import Tally
 from .text_files import clean_path, parse_number, shorten
 
@@ -49,7 +50,9 @@ def read_csv(
     for path in paths:
         split = os.path.splitext(os.path.basename(path))[0]
         if split in splits:
-            raise UserInputError(f"two files are called '{split}', which names a split: rename one")
+            raise UserInputError(
+                f'two files are called {shorten(split)}, which names a split: rename one'
+            )
         table = read_table(path, options)
         splits[split] = _entries(path, table, images, tally, options, advance)
     unlisted = set(images.names) - {e.file_name for split in splits.values() for e in split}
@@ -60,9 +63,7 @@ def read_csv(
                 'file at a time'
             )
         (entries,) = splits.values()
-        for name in sorted(unlisted):
-            if size := measured(images, name, f"'{name}'", tally, 0):
-                entries.append(Entry(name, *size))
+        entries += without_objects(images, sorted(unlisted), tally)
     elif unlisted:
         tally.note(
             'images in the folder without a row, left out; --keep-unlisted takes them as '
@@ -130,24 +131,26 @@ def _row(words: list[str], table: Table, where: str, options: CsvOptions) -> _Ro
     cell = {key: words[i] if i < len(words) else '' for key, i in table.columns.items()}
     if not cell['image']:
         raise UserInputError(f'{where} names no image: complete or remove it')
-    comma = table.delimiter != ','
+    number = partial(parse_number, where=where, decimal_comma=table.decimal_comma)
     box = [cell[key] for key in BOXES[table.boxes]]
-    label = cell.get('class', '')
+    written = cell.get('class', '')
+    label = '' if written.lower() in EMPTY else written
     size = None
     if cell.get('width') and cell.get('height'):
         sides = (cell['width'], cell['height'])
-        size = tuple(round(parse_number(side, where, decimal_comma=comma)) for side in sides)
+        size = tuple(round(number(side)) for side in sides)
     if all(word.lower() in EMPTY for word in box):
-        if label.lower() not in (*EMPTY, 'background', '0', '-1'):
+        if label.lower() not in ('', 'background', '0', '-1'):
             raise UserInputError(
                 f'{where} has the class {shorten(label)} and no box: complete it, or empty the '
                 'class if the image has no objects'
             )
         return _Row(cell['image'], '', None, size)
-    numbers = [parse_number(word, where, decimal_comma=comma) for word in box]
+    numbers = [number(word) for word in box]
     label = label if 'class' in table.columns else options.class_name
     if not label:
-        raise UserInputError(f'{where} has a box and no class: complete it')
+        instead = f' but {shorten(written)}' if written else ''
+        raise UserInputError(f'{where} has a box and no class{instead}: complete it')
     if options.relative and max(map(abs, numbers)) > RELATIVE_LIMIT:
         raise UserInputError(
             f'{where} has {max(numbers, key=abs):g}, which is no part of an image (0 to 1): leave '

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ...errors import UserInputError
-from .text_files import parse_number, read_text, shorten
+from .text_files import has_decimal_comma, parse_number, read_text, shorten
 
 # What columns are called, without capitals, blanks and underscores; the first that is there counts.
 ALIASES = {
@@ -71,13 +71,13 @@ class Table:
         rows: line number, counted from 1, and words.
         columns: name, of ``ALIASES`` -> place, counted from 0.
         boxes: a key of ``BOXES``.
-        delimiter: between the words.
+        decimal_comma: whether ``1,5`` is a number.
     """
 
     rows: list[tuple[int, list[str]]]
     columns: dict[str, int]
     boxes: str
-    delimiter: str
+    decimal_comma: bool
 
 
 def read_table(path: str | os.PathLike, options: CsvOptions) -> Table:
@@ -117,7 +117,11 @@ def read_table(path: str | os.PathLike, options: CsvOptions) -> Table:
     rows = rows[1:] if header else rows
     if not rows:
         raise UserInputError(f"'{path}' has a header and no row: it needs one for every box")
-    return Table(rows, columns, boxes, delimiter)
+    # As long as no number shows what its comma is, 1,030 may be a thousand and thirty.
+    decimal_comma = delimiter != ',' and any(
+        has_decimal_comma(word) for _, words in rows for word in words
+    )
+    return Table(rows, columns, boxes, decimal_comma)
 
 
 def _has_header(row: tuple[int, list[str]], path, options: CsvOptions) -> bool:

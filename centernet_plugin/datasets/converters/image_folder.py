@@ -2,13 +2,14 @@
 
 import os
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
 
 from ...errors import UserInputError
 from ..inspection.files import read_size
-from .boxes import NO_IMAGE, UNREADABLE
+from .boxes import NO_IMAGE, UNREADABLE, Entry
 from .tally import Tally
 from .text_files import clean_path, shorten
 
@@ -130,6 +131,12 @@ def measured(images: ImageFolder, name: str | None, written: str, tally: Tally, 
         tally.leave_out('not readable' if name else 'not there', written)
         tally.drop(UNREADABLE if name else NO_IMAGE, written, boxes)
     return size
+
+
+def without_objects(images: ImageFolder, names: Iterable[str], tally: Tally) -> list[Entry]:
+    """Entries of images that nothing is annotated in; those not readable count in ``tally``."""
+    sizes = {name: measured(images, name, f"'{name}'", tally, 0) for name in names}
+    return [Entry(name, *size) for name, size in sizes.items() if size]
 
 
 def image_size(path: str) -> tuple[int, int] | None:

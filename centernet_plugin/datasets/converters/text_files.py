@@ -8,6 +8,7 @@ import re
 from ...errors import UserInputError
 
 NUMBER = re.compile(r'[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?', re.ASCII)
+GROUPED = re.compile(r'[+-]?[1-9]\d{0,2},\d{3}', re.ASCII)  # 1,030: a thousand and thirty?
 LARGEST = 1e9  # of a coordinate; beyond it float64 has no thousandth of a pixel
 
 
@@ -73,10 +74,19 @@ def parse_number(word: str, where: str, *, decimal_comma: bool = False) -> float
     if decimal_comma:
         text = text.replace(',', '.')
     if not NUMBER.fullmatch(text) or not math.isfinite(number := float(text)):
-        raise UserInputError(f'{where} has {shorten(word)} where a number is needed: correct it')
+        what = (
+            'write a decimal point, and nothing between thousands' if ',' in word else 'correct it'
+        )
+        raise UserInputError(f'{where} has {shorten(word)} where a number is needed: {what}')
     if abs(number) > LARGEST:
         raise UserInputError(f'{where} has {shorten(word)}, which is no coordinate: correct it')
     return number
+
+
+def has_decimal_comma(word: str) -> bool:
+    """Whether this is a number with a comma that cannot be a separator of thousands."""
+    number = ',' in word and NUMBER.fullmatch(word.replace(',', '.'))
+    return bool(number) and not GROUPED.fullmatch(word)
 
 
 def shorten(word: str, most: int = 60) -> str:

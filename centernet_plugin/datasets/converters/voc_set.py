@@ -1,86 +1,19 @@
-"""Pascal VOC's layout: an XML file for every image, and lists of names for the splits."""
+"""Pascal VOC's format: an XML file for every image, and lists of names for the splits."""
 
 import os
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container
 from pathlib import Path
 
 from ...errors import UserInputError
 from .boxes import Box, BoxSet, Entry, corners_to_edges
-from .image_folder import ImageFolder, measured
+from .image_folder import ImageFolder, measured, without_objects
 from .tally import Tally
-from .text_files import clean_path, parse_number, read_text, shorten
+from .text_files import clean_path, parse_number, shorten
+from .voc_layout import VocLayout
 
 CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
 LARGEST_SIDE = 1_000_000  # pixels
-
-
-@dataclass
-class VocLayout:
-    """Where what lies.
-
-    Attributes:
-        root: folder of all of it.
-        annotations: folder of the XML files.
-        images: the images; None: there is no folder of them, and the XML files are believed.
-        lists: split -> names of its images, without suffix, and the line of each.
-    """
-
-    root: Path
-    annotations: Path
-    images: ImageFolder | None
-    lists: dict[str, list[tuple[str, str]]]
-
-
-def find_voc(
-    root: str | os.PathLike,
-    *,
-    images: str | os.PathLike | None = None,
-    splits: Sequence[str] | None = None,
-) -> VocLayout:
-    """Where XML files, images and lists lie: VOC's own folders, or all files in one folder.
-
-    Args:
-        root: with ``Annotations/`` and ``ImageSets/Main/``, or with XML files.
-        images: folder of the images; None: ``JPEGImages/`` or ``images/``, else where the XML files
-            are.
-        splits: lists of ``ImageSets/Main`` to convert; None: all but those of a single class, or
-            one split ``all`` where there are no lists.
-
-    Raises:
-        UserInputError: no such folder, no XML file, or no such list.
-    """
-    root = Path(root)
-    if not os.path.isdir(root):
-        raise UserInputError(f"the folder '{root}' does not exist")
-    folders = (root / name for name in ('Annotations', 'annotations'))
-    annotations = next(filter(os.path.isdir, folders), root)
-    names = sorted(path.stem for path in _xml_files(annotations))
-    if not names:
-        raise UserInputError(f"no XML file in '{annotations}': name the folder of Annotations/")
-    lists_folder = root / 'ImageSets' / 'Main'
-    paths = sorted(lists_folder.glob('*.txt'))
-    lists = {}
-    for split in splits or [path.stem for path in paths]:
-        listed = _read_list(lists_folder / f'{split}.txt', [path.stem for path in paths])
-        if listed and all(len(words) == 2 for words, _ in listed) and not splits:
-            continue  # says of every image whether it has objects of one class
-        lists[split] = [(words[0], where) for words, where in listed]
-    if not lists and paths:
-        raise UserInputError(
-            f"'{lists_folder}' has only lists of single classes: say which to take, as --splits"
-            f' {paths[0].stem}'
-        )
-    if not lists:
-        lists['all'] = [(name, f"'{annotations / name}.xml'") for name in names]
-    if images is None:
-        folders = (root / name for name in ('JPEGImages', 'images', 'Images'))
-        images = next(filter(os.path.isdir, folders), None)
-        found = ImageFolder(images) if images else _images_among(annotations)
-    else:
-        found = ImageFolder(images)
-    return VocLayout(root, annotations, found, lists)
 
 
 def read_voc(
@@ -88,9 +21,10 @@ def read_voc(
     tally: Tally,
     *,
     pixels: str = 'voc',
+    keep_unlisted: bool = False,
     advance: Callable[[int], None] = lambda steps: None,
 ) -> BoxSet:
-    """The boxes of every split.
+    """The boxes of every split, or of one called ``all`` where there are no lists.
 
     Where images are there, one that is missing is left out, and one of another size than its XML
     file says is counted: its boxes may be those of another picture.
@@ -99,43 +33,83 @@ def read_voc(
         layout: see :func:`find_voc`.
         tally: counts what is left out.
         pixels: what corners count, a key of ``PIXELS``.
+        keep_unlisted: whether images without an XML file are images without objects: those that
+            the lists name, or all where there are no lists.
         advance: called with the number of images that are done.
 
     Raises:
-        UserInputError: an XML file that is not there or not as it should be; names it and the
-            object.
+        UserInputError: an XML file that is not there or not as it should be, or of an image that
+            another has; names it and the object.
     """
-    xml_files = {path.stem: path for path in _xml_files(layout.annotations)}
+    everything = dict(all=[(name, f"'{path}'") for name, path in layout.xml_files.items()])
     read: dict[str, Entry | None] = {}
+    owners: dict[str, str] = {}  # image -> what names it
     splits = {}
-    for split, names in layout.lists.items():
+    for split, names in (layout.lists or everything).items():
         entries: dict[str, Entry] = {}
         for name, where in names:
-            if name not in xml_files:
-                raise UserInputError(
-                    f"{where} names {shorten(name)}, which has no .xml in '{layout.annotations}': "
-                    'add it, or take the name off the list'
-                )
             if name not in read:
-                read[name] = _entry(xml_files[name], layout.images, pixels, tally)
+                entry = read[name] = _read(name, where, layout, pixels, keep_unlisted, tally)
+                if entry and (other := owners.setdefault(entry.file_name, name)) != name:
+                    raise UserInputError(
+                        f'{where}: {shorten(name)} and {shorten(other)} both mean the image '
+                        f"'{entry.file_name}': remove one, or correct its <filename>"
+                    )
             if name in entries:
                 tally.note('images that are listed twice, taken once', where)
             elif read[name]:
                 entries[name] = read[name]
             advance(1)
         splits[split] = list(entries.values())
-    rest = len(xml_files.keys() - read.keys())
-    if rest:
-        first = min(xml_files.keys() - read.keys())
-        tally.note('XML files in none of the lists, not converted', f"'{first}.xml'", rest)
+    if rest := layout.xml_files.keys() - read.keys():
+        tally.note('XML files in none of the lists, not converted', f"'{min(rest)}.xml'", len(rest))
+    for name in layout.skipped:
+        tally.note('lists of a single class, not converted; --splits takes one', name)
     if layout.images is None:
         tally.note(
             'folders of images that were not found, so nobody looked whether the images are '
             'there; --images names one',
             f"'{layout.root}'",
         )
+    elif bare := _without_xml(layout, owners):
+        if keep_unlisted and not layout.lists:
+            splits['all'] += without_objects(layout.images, bare, tally)
+        else:
+            what = (
+                'images with neither an XML file nor a place in a list, left out'
+                if layout.lists
+                else 'images without an XML file, left out; --keep-unlisted takes them as images '
+                'without objects'
+            )
+            tally.note(what, f"'{bare[0]}'", len(bare))
     folder = layout.images.root if layout.images else layout.root / 'JPEGImages'
     return BoxSet(str(folder), splits)
+
+
+def _read(
+    name: str, where: str, layout: VocLayout, pixels: str, keep_unlisted: bool, tally: Tally
+) -> Entry | None:
+    """The image of a name, None if it is left out."""
+    if name in layout.xml_files:
+        return _entry(layout.xml_files[name], layout.images, pixels, tally)
+    found = layout.images.find(name, where) if layout.images else None
+    if keep_unlisted and found:
+        return next(iter(without_objects(layout.images, [found], tally)), None)
+    kept = ', or keep its image as one without objects by --keep-unlisted' if found else ''
+    raise UserInputError(
+        f"{where} names {shorten(name)}, which has no .xml in '{layout.annotations}': add it, or "
+        f'take the name off the list{kept}'
+    )
+
+
+def _without_xml(layout: VocLayout, taken: Container[str]) -> list[str]:
+    """Images that neither an XML file nor a list names."""
+    stems = {name.lower() for name in layout.xml_files}
+    return [
+        name
+        for name in layout.images.names
+        if name not in taken and os.path.splitext(os.path.basename(name))[0].lower() not in stems
+    ]
 
 
 def _entry(path: Path, images: ImageFolder | None, pixels: str, tally: Tally) -> Entry | None:
@@ -226,23 +200,3 @@ def _size(tree: ElementTree.Element, path) -> tuple[int, int] | None:
     if any(side < 0 or side > LARGEST_SIDE or side != int(side) for side in (width, height)):
         raise UserInputError(f'{where} is {width:g} x {height:g}, which no image has: correct it')
     return int(width), int(height)
-
-
-def _read_list(path: Path, names: list[str]) -> list[tuple[list[str], str]]:
-    """Words of every line, and where they stand."""
-    if not os.path.isfile(path):
-        some = f'; there are {", ".join(names[:10])}' if names else ''
-        raise UserInputError(f"there is no list '{path}'{some}")
-    lines = enumerate(read_text(path).split('\n'), 1)
-    return [(words, f"line {i} of '{path}'") for i, line in lines if (words := line.split())]
-
-
-def _xml_files(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() == '.xml' and p.is_file())
-
-
-def _images_among(folder: Path) -> ImageFolder | None:
-    try:
-        return ImageFolder(folder)
-    except UserInputError:
-        return None

@@ -27,6 +27,7 @@ class YoloLayout:
         source: file that names them.
         splits: split -> the folder, or the list, or several of them, that has its images.
         keypoints: numbers behind every box, which are of its joints.
+        skipped: what ``data.yaml`` names for tests and is not there.
     """
 
     root: Path
@@ -34,6 +35,7 @@ class YoloLayout:
     source: str
     splits: dict[str, list[Path]] = field(default_factory=dict)
     keypoints: int = 0
+    skipped: list[str] = field(default_factory=list)
 
 
 def find_yolo(
@@ -41,7 +43,8 @@ def find_yolo(
 ) -> YoloLayout:
     """Where images and names lie.
 
-    Looked for in this order: splits that a ``data.yaml`` names; lists ``train.txt``, ``val.txt``,
+    Looked for in this order: splits that a ``data.yaml`` names, of which ``test`` may be absent, as
+    exports often leave it out; lists ``train.txt``, ``val.txt``,
     ``test.txt``; folders of these names below ``images/`` or with ``images/`` in them; everything.
 
     Args:
@@ -74,12 +77,14 @@ def find_yolo(
             f"'{root}' has no {', '.join((YAML_FILES[0], *NAME_FILES[:2]))} with the names of the "
             'classes: say where they are, as --names FILE'
         )
+    splits, skipped = _yaml_splits(data, data_file) if data_file else ({}, [])
     return YoloLayout(
         root=root,
         names=classes,
         source=str(source),
-        splits=(data_file and _yaml_splits(data, data_file)) or _folder_splits(root),
+        splits=splits or _folder_splits(root),
         keypoints=_yaml_keypoints(data, data_file),
+        skipped=skipped,
     )
 
 
@@ -115,18 +120,20 @@ def _read_yaml(path: Path, encoding: str) -> dict:
         raise UserInputError(f"'{path}' is not YAML ({reason}): correct it") from error
     if not isinstance(data, dict):
         raise UserInputError(f"'{path}' has no 'names:' and 'train:' as YOLO's data.yaml: add them")
+    if 'names' in data:  # as written: YAML's 1.1 makes True of 'yes' and 8 of '010'
+        data['names'] = yaml.load(text, yaml.BaseLoader).get('names')
     return data
 
 
 def _yaml_names(data: dict, path: Path) -> list[str]:
     names = data['names']
     if isinstance(names, dict):
-        if set(names) != set(range(len(names))):
+        if set(names) != set(map(str, range(len(names)))):
             raise UserInputError(
                 f"the names of '{path}' are not numbered 0 to {len(names) - 1}: correct them"
             )
-        names = [names[i] for i in range(len(names))]
-    if not isinstance(names, list) or not all(isinstance(name, str | int) for name in names):
+        names = [names[str(i)] for i in range(len(names))]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise UserInputError(f"'names' of '{path}' is no list of names: write names: [cat, dog]")
     count = data.get('nc', len(names))
     if count != len(names):
@@ -148,11 +155,12 @@ def _yaml_keypoints(data: dict, path: Path | None) -> int:
     return shape[0] * shape[1]
 
 
-def _yaml_splits(data: dict, path: Path) -> dict[str, list[Path]]:
+def _yaml_splits(data: dict, path: Path) -> tuple[dict[str, list[Path]], list[str]]:
+    """``YoloLayout.splits`` and ``skipped``."""
     folder = path.parent
     base = data.get('path')
     bases = [folder / clean_path(base), Path(clean_path(base))] if isinstance(base, str) else []
-    splits = {}
+    splits, skipped = {}, []
     for split in SPLITS:
         sources = data.get(split)
         sources = [sources] if isinstance(sources, str) else sources
@@ -162,20 +170,22 @@ def _yaml_splits(data: dict, path: Path) -> dict[str, list[Path]]:
             raise UserInputError(
                 f"'{split}' of '{path}' is no path and no list of paths: correct it"
             )
-        found = [_source(name, [*bases, folder], split, path) for name in sources]
-        splits.setdefault(SPLITS[split], []).extend(found)
-    return splits
+        for name in sources:
+            if place := _source(name, [*bases, folder]):
+                splits.setdefault(SPLITS[split], []).append(place)
+            elif split == 'test':
+                skipped.append(f"{shorten(name)} of '{path}'")
+            else:
+                raise UserInputError(
+                    f"'{path}' has {split}: {shorten(name)}, which is not in "
+                    f"'{(bases or [folder])[0]}': correct 'path' or '{split}'"
+                )
+    return splits, skipped
 
 
-def _source(name: str, bases: list[Path], split: str, path: Path) -> Path:
-    """The folder or list that ``data.yaml`` means."""
+def _source(name: str, bases: list[Path]) -> Path | None:
+    """The folder or list that ``data.yaml`` means, None if it is not there."""
     name = clean_path(name)
     # Roboflow's files go a folder up too many.
     places = [base / part for base in bases for part in (name, name.removeprefix('../'))]
-    for place in places:
-        if os.path.exists(place):
-            return place
-    raise UserInputError(
-        f"'{path}' has {split}: {shorten(name)}, which is not in '{bases[0]}': correct 'path' or "
-        f"'{split}'"
-    )
+    return next(filter(os.path.exists, places), None)

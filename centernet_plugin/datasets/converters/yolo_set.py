@@ -46,9 +46,9 @@ def read_yolo(
         UserInputError: a list or a label that is not as it should be, with file and line; or no
             label at all.
     """
-    found = {
-        split: _listed(split, sources, tally, encoding) for split, sources in layout.splits.items()
-    }
+    for where in layout.skipped:
+        tally.note('folders or lists to test with that are not there, left out', where)
+    found = {split: _listed(sources, tally, encoding) for split, sources in layout.splits.items()}
     paths = [path for images in found.values() for path, _ in images]
     if not paths:
         places = ', '.join(f"'{path}'" for sources in layout.splits.values() for path in sources)
@@ -152,15 +152,16 @@ def _in_pixels(box: Box, width: int, height: int) -> Box:
     return box._replace(corners=relative_to_pixels(box.corners, width, height))
 
 
-def _listed(split: str, sources: list[Path], tally: Tally, encoding: str) -> list[tuple[Path, str]]:
+def _listed(sources: list[Path], tally: Tally, encoding: str) -> list[tuple[Path, str]]:
     """The images of a split, each once, and where each stands, for messages."""
-    found: dict[Path, str] = {}
+    found: dict[str, tuple[Path, str]] = {}
     for source in sources:
         for path, where in _images_of(source, tally, encoding):
-            if path in found:
+            place = os.path.abspath(path)  # lists mix relative and absolute paths
+            if place in found:
                 tally.note('images that are listed twice, taken once', where)
-            found.setdefault(path, where)
-    return list(found.items())
+            found.setdefault(place, (path, where))
+    return list(found.values())
 
 
 def _images_of(source: Path, tally: Tally, encoding: str) -> Iterator[tuple[Path, str]]:

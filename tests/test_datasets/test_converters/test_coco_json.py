@@ -56,7 +56,7 @@ def test_what_cannot_be_divided_is_named():
     for fraction in (0, 1, -0.1, 20, float('nan')):
         with pytest.raises(UserInputError, match='between 0 and 1'):
             divide(BoxSet('', dict(all=entries(5))), fraction)
-    with pytest.raises(UserInputError, match='divides one split, but there are train, test'):
+    with pytest.raises(UserInputError, match="divides one split, but there are 'train', 'test'"):
         divide(BoxSet('', dict(train=entries(2), test=entries(2))), 0.2)
     with pytest.raises(UserInputError, match='at least two images'):
         divide(BoxSet('', dict(all=entries(1))), 0.2)
@@ -80,7 +80,7 @@ def test_numbers_are_the_same_in_all_splits():
     assert [image['id'] for image in cocos['val']['images']] == [1, 3]
     assert [ann['category_id'] for ann in cocos['val']['annotations']] == [3, 2]
     assert cocos['train']['annotations'][0] == dict(
-        id=1, image_id=2, category_id=1, bbox=[0, 0, 10, 10], area=100, iscrowd=0, ignore=0
+        id=1, image_id=2, category_id=1, bbox=[0, 0, 10, 10], area=100, iscrowd=0
     )
 
 
@@ -96,6 +96,22 @@ def test_classes_in_the_order_wanted():
     boxes = BoxSet('', dict(all=[entry]), ['cat', 'dog', 'cow', 'fish'])
     (coco,) = build_coco(boxes, Tally()).values()
     assert [category['name'] for category in coco['categories']] == ['cat', 'dog', 'cow', 'fish']
+
+
+def test_classes_that_no_box_has():
+    """A slip if boxes of almost that name are dropped; else another table may have the class."""
+    boxes = BoxSet('', dict(all=[Entry('a.jpg', 50, 40, labelled('dog', 'cat'))]))
+    for name in ('dgo', 'Dog', 'DOGS'):
+        with pytest.raises(
+            UserInputError, match=f"names '{name}', which no box has, and not 'dog'"
+        ):
+            build_coco(boxes, Tally(), ['cat', name])
+    tally = Tally()
+    (coco,) = build_coco(boxes, tally, ['cat', 'elephant', 'cats', 'dog']).values()
+    assert [category['name'] for category in coco['categories']][1:3] == ['elephant', 'cats']
+    assert tally.lines() == [
+        "note: classes that --classes names and no box has: 2 ('elephant'; 'cats')"
+    ]
 
 
 def test_an_image_of_two_splits_is_dropped_from_once():
@@ -127,3 +143,12 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(UserInputError, match='cannot write to .*choose another --out'):
         write_coco(dict(a={}), tmp_path / 'file')
+
+
+@pytest.mark.parametrize('split', ['a\nb', 'a/b', '..\\b', 'a"b', ''])
+def test_a_split_that_names_no_file_is_refused(tmp_path, split):
+    with pytest.raises(UserInputError, match='the split .* rename the table or list'):
+        write_coco({'train': {}, split: {}}, tmp_path)
+    assert not list(tmp_path.iterdir())
+    (path,) = write_coco({'Bäume (1).v2': {}}, tmp_path).values()
+    assert path.name == 'instances_Bäume (1).v2.json' and path.is_file()

@@ -1,11 +1,13 @@
 import io
 import sys
+from pathlib import Path
 
 import pytest
 from box_formats import call, csv_text, write_images
 from mmengine.config import Config
 
-from centernet_plugin.datasets.converters.command import counting
+from centernet_plugin.datasets.converters.command import counting, write_config
+from centernet_plugin.errors import UserInputError
 
 SCRIPT = 'dataset_converters/csv_to_coco.py'
 
@@ -47,10 +49,38 @@ def test_config_that_is_there_stays(table, tmp_path):
 def test_config_of_one_split_says_so(table, tmp_path):
     assert table('--config', 'deep/mine.py')[0] == 0
     text = (tmp_path / 'deep/mine.py').read_text(encoding='utf-8')
-    assert text.startswith('# Trained and validated on the same images, set: divide them by')
+    assert text.startswith("# Trained and validated on the same images, 'set': divide them by")
     config = Config.fromfile(tmp_path / 'deep/mine.py')
     assert config.train_dataloader.batch_size == 4, 'as many as there are, or none would be full'
     assert config.metainfo.classes == ('guinea pig', 'cat', 'Zürich')
+
+
+@pytest.mark.parametrize(
+    'names',
+    [
+        ('x\nopen("ran", "w")  # "\'', 'y'),
+        ("'], x=open('ran', 'w'), y=['", '"""'),
+        ('{{ fileDirname }}', 'y'),
+        # MMEngine replaces this by the end of a string and a backslash, so that code follows.
+        ('{{$NOPE:.*\\}}', ', open("ran", "w") )) #'),
+    ],
+)
+def test_no_name_becomes_code(tmp_path, monkeypatch, names):
+    """Names of classes, splits and folders are other people's; a config is run."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'base.py').write_text('')
+    splits = {names[0]: (f'{names[1]}.json', dict(images=[])), names[1]: ('b.json', {})}
+    args = 'mine.py', 'base.py', names, names[0], splits
+    if '{{' in names[0]:
+        with pytest.raises(UserInputError, match='mine.py.: names of classes .* rename them'):
+            write_config(*args)
+        assert not Path('mine.py').exists()
+    else:
+        assert write_config(*args)
+        config = Config.fromfile('mine.py')
+        assert config.metainfo.classes == names
+        assert config.train_dataloader.dataset.data_prefix.img == names[0]
+    assert not Path('ran').exists()
 
 
 def test_classes_from_a_file(table, tmp_path):

@@ -44,6 +44,14 @@ def test_what_tables_look_like(read, content):
     assert read(content) == BOX
 
 
+@pytest.mark.parametrize('other', ['0,250', '1234,567', '12,5', '1,0305', ',5'])
+def test_a_comma_is_a_decimal_one_if_another_cell_shows_it(read, other):
+    content = f'image;x1;y1;x2;y2;class;score\na.jpg;1,125;5;30;25;cat;{other}\n'
+    assert read(content) == {'a.jpg': [('cat', 1.125, 5, 30, 25)]}
+    with pytest.raises(UserInputError, match="'1,125' where a number"):
+        read(content.replace(other, '12,500'))
+
+
 def test_columns_by_name_and_by_number(read):
     content = 'A,B,C,D,E,F\n30,10,25,5,cat,a.jpg\n'
     names = dict(zip('x2 x1 y2 y1 class image'.split(), 'ABCDEF', strict=True))
@@ -158,6 +166,9 @@ def test_size_that_is_not_the_image_is_noted(read):
         ('a.jpg,1,2,3,4,cat\na.jpg,1,2,1e12,4,cat\n', "'1e12', which is no coordinate"),
         ('a.jpg,1,2,3,4,cat\n,1,2,3,4,cat\n', 'line 2 .* names no image'),
         ('a.jpg,1,2,3,4,cat\na.jpg,1,2,3,4,\n', 'line 2 .* a box and no class'),
+        ('a.jpg,1,2,3,4,cat\na.jpg,1,2,3,4,NaN\n', "line 2 .* a box and no class but 'NaN': com"),
+        ('a.jpg\t1,030\t2\t3\t4\tcat\n', "line 1 .* '1,030' .* nothing between thousands"),
+        ('a.jpg,"1,5",2,3,4,cat\n', "line 1 .* '1,5' .* write a decimal point"),
         ('a.jpg,1,2,3,4,cat\na.jpg,,,,,cat\n', "line 2 .* the class 'cat' and no box"),
         ('a.jpg,1,2,3,4,cat\n"a.jpg,1,2,3,4,cat\n', 'line . .* look for a quote'),
         ('a.jpg,1,2,3,4,cat\n\0', 'line 2 .* null characters'),

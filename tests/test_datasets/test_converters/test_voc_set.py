@@ -10,9 +10,10 @@ def root(tmp_path):
     return write_voc_set(tmp_path / 'set')
 
 
-def read(root, tally=None, pixels='voc', **where):
+def read(root, tally=None, pixels='voc', keep_unlisted=False, **where):
     tally = tally or Tally()
-    return as_set(read_voc(find_voc(root, **where), tally, pixels=pixels), tally)
+    boxes = read_voc(find_voc(root, **where), tally, pixels=pixels, keep_unlisted=keep_unlisted)
+    return as_set(boxes, tally)
 
 
 def test_splits(root):
@@ -23,29 +24,103 @@ def test_splits(root):
     }
     assert tally.notes['XML files in none of the lists, not converted'].number == 1
     assert list(find_voc(root, splits=['val']).lists) == ['val']
-    with pytest.raises(UserInputError, match='no list .*gone.txt.; there are train, val'):
+    with pytest.raises(UserInputError, match='no list .*gone.txt.; there are .train., .val.'):
         find_voc(root, splits=['gone'])
 
 
 def test_lists_of_single_classes_are_no_splits(root):
     lists = root / 'ImageSets/Main'
     (lists / 'cat_train.txt').write_text('a  1\nb -1\n')
-    assert list(find_voc(root).lists) == ['train', 'val']
+    layout = find_voc(root)
+    assert list(layout.lists) == ['train', 'val']
+    tally = Tally()
+    read_voc(layout, tally)
+    assert any('single class' in x and ": 1 ('cat_train.txt')" in x for x in tally.lines())
     assert [name for name, _ in find_voc(root, splits=['cat_train']).lists['cat_train']] == [
         'a',
         'b',
     ]
     for name in ('train', 'val'):
         (lists / f'{name}.txt').unlink()
-    with pytest.raises(UserInputError, match='only lists of single classes: .*--splits cat_train'):
+    with pytest.raises(UserInputError, match='only lists of single .*--splits .cat_train.'):
         find_voc(root)
+
+
+@pytest.mark.parametrize(
+    ('lines', 'names', 'split'),
+    [
+        (['IMG 1', 'IMG 0'], ['IMG 1', 'IMG 0'], True),
+        (['IMG 1', 'gone 1'], ['IMG 1', 'IMG 0'], True),
+        (['IMG 1', 'IMG 2'], ['IMG 1', 'IMG 2', 'IMG'], True),
+        (['a one', 'b two'], ['a one', 'b two', 'a', 'b'], True),
+        (['IMG 1  1', 'IMG 2 -1'], ['IMG 1', 'IMG 2'], False),
+        (['a 1', 'gone 0'], ['a'], False),
+    ],
+)
+def test_names_with_a_blank_are_no_list_of_a_class(tmp_path, lines, names, split):
+    size = {f'{name}.png': (9, 9) for name in names}
+    write_images(tmp_path / 'JPEGImages', size)
+    (tmp_path / 'Annotations').mkdir()
+    for name in names:
+        (tmp_path / f'Annotations/{name}.xml').write_text(voc_xml('x', [], (9, 9)))
+    lists = tmp_path / 'ImageSets/Main'
+    lists.mkdir(parents=True)
+    (lists / 'train.txt').write_text('\n'.join(lines))
+    (lists / 'val.txt').write_text(names[0])
+    layout = find_voc(tmp_path)
+    assert list(layout.lists) == ['train'] * split + ['val']
+    if split:
+        assert [name for name, _ in layout.lists['train']] == lines
+
+
+def test_lists_of_another_encoding(root):
+    (root / 'Annotations/a.xml').rename(root / 'Annotations/ä.xml')
+    (root / 'ImageSets/Main/train.txt').write_text('ä\n', encoding='cp1252')
+    assert 'a.jpg' in read(root, encoding='cp1252')
+    with pytest.raises(UserInputError, match='line 1 of .*train.txt. .*--encoding cp1252'):
+        read(root)
+
+
+def test_images_without_xml(tmp_path):
+    """Labelling tools write no file for an image in which nothing is marked."""
+    write_images(tmp_path)
+    write_xml(tmp_path)
+    (tmp_path / 'empty.xml').unlink()
+    (tmp_path / 'b.xml').rename(tmp_path / 'x.xml')  # finds its image by the name in it
+    tally = Tally()
+    assert read(tmp_path, tally) == {name: SET[name] for name in SET if name != 'empty.bmp'}
+    assert tally.lines() == [
+        'note: images without an XML file, left out; --keep-unlisted takes them as images '
+        "without objects: 1 ('empty.bmp')"
+    ]
+    tally = Tally()
+    assert read(tmp_path, tally, keep_unlisted=True) == SET
+    assert tally.lines() == []
+
+
+def test_images_without_xml_in_lists(root):
+    (root / 'Annotations/empty.xml').unlink()
+    write_images(root / 'JPEGImages', {'new.png': (8, 8)})
+    with pytest.raises(UserInputError, match="line 1 of .*val.txt. names 'empty', .*--keep-unl"):
+        read(root)
+    tally = Tally()
+    found = read(root, tally, keep_unlisted=True)
+    assert found['empty.bmp'] == [] and 'new.png' not in found
+    assert any('nor a place in a list, left out: 1 (' in line for line in tally.lines())
+
+
+def test_two_names_of_one_image(root):
+    (root / 'Annotations/x.xml').write_text(voc_xml('a.jpg', SET['a.jpg'], SIZES['a.jpg']))
+    (root / 'ImageSets/Main/train.txt').write_text('a\nx\n')
+    with pytest.raises(UserInputError, match="line 2 of .*: 'x' and 'a' both mean .*'a.jpg'"):
+        read(root)
 
 
 def test_all_in_one_folder(tmp_path):
     write_images(tmp_path)
     write_xml(tmp_path)
     assert read(tmp_path) == SET
-    assert list(find_voc(tmp_path).lists) == ['all']
+    assert list(read_voc(find_voc(tmp_path), Tally()).splits) == ['all']
 
 
 def test_pixels(root, tmp_path):

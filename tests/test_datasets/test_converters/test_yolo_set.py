@@ -90,6 +90,39 @@ def test_lists(root):
     assert tally.notes['images that are listed twice, taken once'].number == 1
 
 
+def test_the_same_image_by_two_paths_of_a_relative_folder(root, monkeypatch):
+    monkeypatch.chdir(root.parent)
+    (root / 'train.txt').write_text(f'images/a.jpg\n{root}/images/a.jpg\n../set/images/a.jpg\n')
+    tally = Tally()
+    (entry,) = read_yolo(find_yolo('set'), tally).splits['train']
+    assert len(entry.boxes) == len(SET['a.jpg'])
+    assert tally.notes['images that are listed twice, taken once'].number == 2
+
+
+@pytest.mark.parametrize(
+    ('names', 'classes'),
+    [
+        ('[yes, no, 010]', ['yes', 'no', '010']),
+        ('\n- 1_000\n- 2001-01-01\n- "on"', ['1_000', '2001-01-01', 'on']),
+        ('{0: off, "2": 1e3, 1: null}', ['off', 'null', '1e3']),
+    ],
+)
+def test_names_are_as_written(root, names, classes):
+    """Not what YAML makes of them."""
+    (root / 'data.yaml').write_text(f'names: {names}\nnc: 3\n')
+    assert find_yolo(root).names == classes
+
+
+def test_a_test_set_that_is_not_there_is_noted(root):
+    text = 'train: ../images\nval: images\ntest: ../test/images\n' + NAMES
+    (root / 'data.yaml').write_text(text, encoding='utf-8')
+    tally = Tally()
+    assert read(root, tally) == (SET, ['train', 'val'])
+    assert any(
+        "with that are not there, left out: 1 ('../test/images' of" in x for x in tally.lines()
+    )
+
+
 def test_outlines_and_joints(root):
     label = root / 'labels/a.txt'
     label.write_text('0 0.5 0.25 0.75 0.5 0.5 0.5\n1 0.1 0.2 0.3 0.2 0.3 0.5 0.1 0.5\n')
@@ -146,9 +179,11 @@ def test_malformed_labels_are_named(root, line, message):
         ('names: {1: cat, 2: dog}', 'not numbered 0 to 1'),
         ('names: [cat, cat]', "the class 'cat' twice"),
         ('names: [cat, ""]', 'class 1 .* has no name'),
+        ('names: [cat, [dog]]', 'is no list of names'),
         ('names: []', 'names no class'),
         ('nc: 80\n' + NAMES, "says nc: '80' and has 3 names"),
         ('train: gone\n' + NAMES, "train: 'gone', which is not in"),
+        ('val: [images, gone]\n' + NAMES, "val: 'gone', which is not in"),
         ('train: {a: 1}\n' + NAMES, "'train' of .* is no path"),
         ('train: data.yaml\n' + NAMES, 'neither a folder of images nor a list'),
         ('train: labels\n' + NAMES, 'no image in'),
