@@ -513,8 +513,8 @@ def test_voc_trains_and_evaluates(tmp_path, monkeypatch):
     assert runner.val_evaluator.evaluate(1)['pascal_voc/mAP'] == 1
 
 
-def test_readme_s_joints_are_those_of_the_dataset():
-    text = (CONFIGS.parent / 'README.md').read_text()
+def test_the_page_s_joints_are_those_of_the_dataset():
+    text = (CONFIGS.parent / 'docs/pose_and_3d.md').read_text()
     (code,) = re.findall(r'```python\n(joints = .*?)```', text, re.DOTALL)
     names = {}
     exec(code, names)
