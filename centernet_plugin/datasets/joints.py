@@ -174,7 +174,7 @@ def _pairs(pairs, count: int, first: int, what: str) -> tuple[tuple[int, int], .
     """Pairs of different indices of ``count`` joints, which begin with ``first``, from 0."""
     try:
         pairs = [(int(a), int(b)) for a, b in pairs]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # the last of infinity
         raise UserInputError(f'{what} is no list of pairs of joints: {pairs!r}') from None
     for pair in pairs:
         if pair[0] == pair[1] or not all(first <= i < first + count for i in pair):

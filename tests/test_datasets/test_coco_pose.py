@@ -184,6 +184,7 @@ def test_joints_that_are_not_there(tiny):
         (dict(flip_pairs=[(1, 2), (2, 3)]), 'twice'),
         (dict(skeleton=[(0, 0)]), 'skeleton of metainfo'),
         (dict(skeleton=[1, 2]), 'no list of pairs'),
+        (dict(skeleton=[(float('inf'), 1)]), 'no list of pairs'),
         (dict(sigmas=(0.1,)), 'not 5 positive numbers'),
         (dict(sigmas=(0.1, 0.1, 0.1, 0.1, 0)), 'not 5 positive numbers'),
     ],
