@@ -134,14 +134,14 @@ def compare(run: Run, graph: DetectorGraph, inputs: tuple[Tensor, ...]) -> Diffe
 
 
 def comparable(scores: Tensor) -> Tensor:
-    """Detections whose place says which they are: scores that are not 0, and no other's. (B, K)
+    """Detections whose place says which they are: whose score is no other's. (B, K)
 
     Those of equal score are in any order, and of those with the last score others may have been
-    left out. A score of 0 is where there are no more peaks.
+    left out. A score of 0, where there are no more peaks, is the last.
     """
     after = torch.nn.functional.pad(scores[:, 1:] != scores[:, :-1], (1, 1), value=True)
     unique = after[:, 1:] & after[:, :-1]
-    return unique & (scores > 0) & (scores != scores[:, -1:])
+    return unique & (scores != scores[:, -1:])
 
 
 def _difference(a: Tensor, b: Tensor) -> tuple[float, float]:
