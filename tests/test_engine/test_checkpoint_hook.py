@@ -1,6 +1,7 @@
 """A disk without room takes no checkpoint that was there."""
 
 import errno
+import math
 import os
 
 import pytest
@@ -106,9 +107,34 @@ def test_full_disk_at_the_first_checkpoint(data, tmp_path, monkeypatch):
     runner = make_runner(
         data, tmp_path / 'run', FullDisk(monkeypatch, 0, 'disk'), default_hooks=ONE
     )
-    with pytest.raises(UserInputError, match='there is no earlier one'):
+    with pytest.raises(UserInputError, match='there is no earlier checkpoint'):
         runner.train()
     assert not list((tmp_path / 'run').glob('*.pth*'))
+
+
+class Spoil(Hook):
+    """What gradients of another process with a loss that is NaN do to the weights, once."""
+
+    priority = 'ABOVE_NORMAL'
+
+    def __init__(self, iterations, value):
+        self.iterations, self.value = iterations, value
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter + 1 == self.iterations:
+            next(runner.model.neck.parameters()).data.view(-1)[0] = self.value
+
+
+@pytest.mark.parametrize('value', [math.nan, -math.inf])
+def test_weights_that_are_not_finite_are_not_saved(data, tmp_path, value):
+    folder = tmp_path / 'run'
+    runner = make_runner(data, folder, Spoil(4, value), default_hooks=ONE)
+    with pytest.raises(UserInputError, match=r'^1 of \d+ weights are not finite .such as n') as caught:
+        runner.train()
+    last = folder / 'epoch_1.pth'
+    assert str(caught.value).endswith(f"'{last}' is whole; --resume goes on from there")
+    assert list(folder.glob('*.pth*')) == [last]
+    assert find_latest_checkpoint(str(folder)) == str(last)
 
 
 def test_best_checkpoint_stays_until_the_better_one_is_whole(data, tmp_path, monkeypatch):

@@ -22,7 +22,9 @@ class CheckInvalidLossHook(MMDetCheckInvalidLossHook):
     """mmdet's CheckInvalidLossHook that sees every iteration and names the images of a bad one.
 
     It waits for no device: mmengine's ``RuntimeInfoHook`` has fetched the losses for the log. No
-    checkpoint is saved after a loss that was NaN or infinite.
+    checkpoint is saved after a loss that was NaN or infinite. Of several processes only the one
+    with that loss stops here; what its gradients did to the others, ``CheckpointHook`` sees before
+    it saves.
 
     The batch is written to ``invalid_loss_iter_N.json`` in the work dir: all losses, and what the
     data samples say of their images, with boxes in pixels of the network's input.

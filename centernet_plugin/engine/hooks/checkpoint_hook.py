@@ -4,12 +4,14 @@ import os.path as osp
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 from mmengine.runner import Runner
 
 from ...errors import UserInputError
+from ...models.detectors.unwrap import unwrap
 from ...registry import HOOKS
 from ..whole_files import WHOLE, WholeFileBackend, write_whole
 
@@ -23,12 +25,16 @@ class CheckpointHook(MMEngineCheckpointHook):
     them. Here files are written beside their place and moved there. There has to be room for one
     checkpoint more than are kept.
 
+    Weights that are not finite are not saved: the gradients of another process, whose loss was NaN,
+    spoil them in all, although only that one knows it.
+
     On other storage than the local disk (``out_dir='s3://...'``) mmengine writes as ever.
 
     Args are mmengine's.
 
     Raises:
-        UserInputError: a checkpoint cannot be written; says why, and which is the last whole one.
+        UserInputError: a checkpoint cannot be written, or its weights are not finite; says why, and
+            which is the last whole one.
     """
 
     def before_train(self, runner: Runner) -> None:
@@ -36,6 +42,16 @@ class CheckpointHook(MMEngineCheckpointHook):
         if self.file_client_args is None and type(self.file_backend) is LocalBackend:
             self.backend_args = dict(backend=WHOLE)
             self.file_backend = WholeFileBackend()
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        # Gradients reach parameters alone, and EMAHook's averages follow these.
+        named = dict(unwrap(runner.model).named_parameters())
+        bad = [name for name, value in named.items() if not torch.isfinite(value).all()]
+        if bad:
+            raise UserInputError(
+                f'{len(bad)} of {len(named)} weights are not finite (such as {bad[0]}), as after a '
+                f'loss that is NaN in one of the processes; {_last_whole(runner.work_dir)}'
+            )
 
     def after_val_epoch(self, runner: Runner, metrics: dict) -> None:
         with self._removing_last(runner):
@@ -82,7 +98,10 @@ class CheckpointHook(MMEngineCheckpointHook):
         try:
             yield
         except OSError as error:
-            raise UserInputError(_sentence(error, runner.work_dir)) from error
+            rest = _last_whole(runner.work_dir, 'make room, and ')
+            raise UserInputError(
+                f'a checkpoint could not be written ({error.strerror or error}); {rest}'
+            ) from error
         finally:
             self.file_backend = backend
         written = {self.last_ckpt, getattr(self, 'best_ckpt_path', None)}
@@ -111,11 +130,10 @@ class _PutOff:
         self.removals.append((self._backend.rmtree, path))
 
 
-def _sentence(error: OSError, work_dir: str) -> str:
-    """What went wrong, and what is left."""
+def _last_whole(work_dir: str, first: str = '') -> str:
+    """What a training can go on from, once the user has done what comes ``first``."""
     pointer = osp.join(work_dir, 'last_checkpoint')
-    rest = 'there is no earlier one'
-    if osp.isfile(pointer):
-        with open(pointer) as file:
-            rest = f"'{file.read().strip()}' is whole; make room, and --resume goes on from there"
-    return f'a checkpoint could not be written ({error.strerror or error}); {rest}'
+    if not osp.isfile(pointer):
+        return 'there is no earlier checkpoint'
+    with open(pointer) as file:
+        return f"'{file.read().strip()}' is whole; {first}--resume goes on from there"
