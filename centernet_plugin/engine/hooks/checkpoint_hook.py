@@ -1,7 +1,7 @@
 """Checkpoints that a full disk or a killed process cannot spoil."""
 
 import os.path as osp
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -44,6 +44,9 @@ class CheckpointHook(MMEngineCheckpointHook):
             self.file_backend = WholeFileBackend()
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        backend = getattr(self, 'file_backend', None)
+        if isinstance(backend, _PutOff):  # of several files in a row, the one before is whole now
+            self._remove_all(backend.take_due())
         # Gradients reach parameters alone, and EMAHook's averages follow these.
         named = dict(unwrap(runner.model).named_parameters())
         bad = [name for name, value in named.items() if not torch.isfinite(value).all()]
@@ -54,8 +57,9 @@ class CheckpointHook(MMEngineCheckpointHook):
             )
 
     def after_val_epoch(self, runner: Runner, metrics: dict) -> None:
-        with self._removing_last(runner):
-            super().after_val_epoch(runner, metrics)
+        if hasattr(self, 'file_backend'):  # else nothing was trained that could be saved
+            with self._removing_last(runner):
+                super().after_val_epoch(runner, metrics)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         name = self.filename_tmpl.format(step)
@@ -92,7 +96,10 @@ class CheckpointHook(MMEngineCheckpointHook):
 
     @contextmanager
     def _removing_last(self, runner: Runner) -> Iterator[None]:
-        """Puts off what is removed in the block to its end; nothing is if it cannot write."""
+        """Puts off what is removed in the block until what replaces it is whole."""
+        if isinstance(self.file_backend, _PutOff):  # a better checkpoint, then the last one again
+            yield
+            return
         backend = self.file_backend
         self.file_backend = put_off = _PutOff(backend)
         try:
@@ -104,9 +111,12 @@ class CheckpointHook(MMEngineCheckpointHook):
             ) from error
         finally:
             self.file_backend = backend
+        self._remove_all(put_off.due + put_off.noted)
+
+    def _remove_all(self, removals: list[tuple[Callable[[str], None], str]]) -> None:
         written = {self.last_ckpt, getattr(self, 'best_ckpt_path', None)}
         written.update(getattr(self, 'best_ckpt_path_dict', {}).values())
-        for remove, path in put_off.removals:
+        for remove, path in removals:
             # Not what was written again, nor what a resumed checkpoint, perhaps of a stranger, says
             # that a best one is.
             if path not in written and osp.dirname(path) == osp.normpath(self.out_dir):
@@ -114,20 +124,30 @@ class CheckpointHook(MMEngineCheckpointHook):
 
 
 class _PutOff:
-    """A storage backend that only notes what it is told to remove."""
+    """A storage backend that only notes what it is told to remove.
+
+    Attributes:
+        noted: removals since the last file was begun, each a function and a path.
+        due: those before, which that file replaces; to be done once it is whole.
+    """
 
     def __init__(self, backend) -> None:
         self._backend = backend
-        self.removals = []
+        self.noted, self.due = [], []
 
     def __getattr__(self, name: str):
         return getattr(self._backend, name)
 
     def remove(self, path: str) -> None:
-        self.removals.append((self._backend.remove, path))
+        self.noted.append((self._backend.remove, path))
 
     def rmtree(self, path: str) -> None:
-        self.removals.append((self._backend.rmtree, path))
+        self.noted.append((self._backend.rmtree, path))
+
+    def take_due(self) -> list:
+        """What can be removed when the next file is begun."""
+        due, self.due, self.noted = self.due, self.noted, []
+        return due
 
 
 def _last_whole(work_dir: str, first: str = '') -> str:
