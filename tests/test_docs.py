@@ -367,6 +367,14 @@ def test_python(block, tmp_path):
         check_types(read_config(block, tmp_path).to_dict())
 
 
+@pytest.mark.parametrize('block', [b for b in PYTHON if 'custom_hooks =' in b.text], ids=str)
+def test_lists_of_hooks_keep_those_of_the_base(block, tmp_path):
+    """A list in a config replaces the one of its base, and the modern one's has the average."""
+    config = read_config(block, tmp_path)
+    base = Config.fromfile(re.search("_base_ = '(.+)'", (tmp_path / 'config.py').read_text())[1])
+    assert config.custom_hooks[: len(base.custom_hooks)] == base.custom_hooks
+
+
 @pytest.mark.parametrize('block', [b for b in PYTHON if b.marker == 'build'], ids=str)
 def test_models_build(block, tmp_path):
     config = read_config(block, tmp_path)

@@ -2,6 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.hooks import EMAHook
 from mmengine.model import BaseModel, BaseTTAModel
 from torch import nn
 
@@ -42,6 +43,7 @@ def runner(num_classes, classes, batches=(0,)):
         train_dataloader=loader,
         val_dataloader=loader,
         test_dataloader=loader,
+        hooks=[],
     )
 
 
@@ -144,6 +146,15 @@ def test_empty_checkpoint():
 def test_no_batch_to_train_on():
     with pytest.raises(UserInputError, match='do not fill one batch of 16'):
         SanityCheckHook().before_train(runner(3, 'abc', batches=()))
+
+
+def test_two_averages_of_the_weights():
+    target = runner(3, tuple('abc'))
+    target.hooks = [EMAHook()]
+    SanityCheckHook().before_train(target)
+    target.hooks.append(EMAHook(momentum=0.1))
+    with pytest.raises(UserInputError, match='has 2 times EMAHook.*leave one'):
+        SanityCheckHook().before_train(target)
 
 
 def test_a_proposal_network_has_one_class_of_its_own():
