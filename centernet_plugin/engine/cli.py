@@ -18,6 +18,7 @@ from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
 from ..errors import UserInputError
+from .scaled_schedules import scale_schedules
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -143,14 +144,19 @@ def add_hook(cfg: Config, kind: str) -> None:
 
 
 def build_runner(cfg: Config) -> Runner:
-    """The runner of ``cfg``; its distributed processes also run without a GPU."""
+    """The runner of ``cfg``; its distributed processes also run without a GPU.
+
+    ``auto_scale_lr`` scales what its schedules say of rates as well.
+    """
     if cfg.launcher in ('pytorch', 'slurm') and not torch.cuda.is_available():
         _use_cpu_processes(cfg)
     if 'runner_type' in cfg:
         from mmdet.registry import RUNNERS
 
         return RUNNERS.build(cfg)
-    return Runner.from_cfg(cfg)
+    runner = Runner.from_cfg(cfg)
+    scale_schedules(runner)
+    return runner
 
 
 def run(main: Callable[[], None], *, after_interrupt: str = '') -> int:

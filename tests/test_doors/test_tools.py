@@ -1,5 +1,6 @@
 """The scripts in tools/: training, going on after an interruption, testing, several processes."""
 
+import json
 import os
 import pickle
 import re
@@ -96,6 +97,19 @@ def test_scaled_learning_rate(run, config):
         *('train_dataloader.batch_size=4', 'train_cfg.val_interval=2'),
     )
     assert re.search(r'lr: 2\.0000e-03', output(result))
+
+
+def test_scaled_largest_rate_of_a_schedule(call, write_config, tmp_path):
+    schedule = 'param_scheduler = dict(type="OneCycleLR", eta_max=1e-3, total_steps=4)\n'
+    options = ('--cfg-options', 'train_dataloader.batch_size=4', 'train_cfg.val_interval=9')
+    code, errors = call(
+        *('train.py', write_config('cycle', schedule), '--auto-scale-lr', '--work-dir', 'run'),
+        *options,
+    )
+    assert code == 0, errors
+    (scalars,) = tmp_path.glob('run/*/vis_data/scalars.json')
+    first = json.loads(scalars.read_text().splitlines()[0])
+    assert first['lr'] == pytest.approx(2e-3 / 25)  # where OneCycleLR begins
 
 
 @pytest.mark.parametrize('script', [TRAIN, TEST])
