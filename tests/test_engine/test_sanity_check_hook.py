@@ -148,6 +148,27 @@ def test_no_batch_to_train_on():
         SanityCheckHook().before_train(runner(3, 'abc', batches=()))
 
 
+def test_a_training_goes_on_from_checkpoints_of_a_training_alone():
+    target = runner(3, tuple('abc'))
+    weights = target.model.state_dict()
+    whole = dict(
+        state_dict=weights, meta=dict(epoch=1, iter=5), message_hub=dict(), optimizer=dict()
+    )
+    bare, converted = weights, dict(state_dict=weights, meta=dict(epoch=140))
+    best = {name: value for name, value in whole.items() if name != 'optimizer'}
+    for checkpoint in (whole, bare, converted, best):
+        SanityCheckHook().after_load_checkpoint(target, dict(checkpoint))
+    target._resume = True
+    SanityCheckHook().after_load_checkpoint(target, whole)
+    for checkpoint, lacking in (
+        (bare, 'epoch, iter, state_dict, message_hub, optimizer'),
+        (converted, 'iter, message_hub, optimizer'),
+        (best, 'optimizer'),
+    ):
+        with pytest.raises(UserInputError, match=f'it lacks: {lacking}; .*use load_from=FILE'):
+            SanityCheckHook().after_load_checkpoint(target, checkpoint)
+
+
 def test_two_averages_of_the_weights():
     target = runner(3, tuple('abc'))
     target.hooks = [EMAHook()]

@@ -28,9 +28,11 @@ class SanityCheckHook(Hook):
     Raises:
         UserInputError: no batch to train on; two averages of the weights; ``num_classes`` is not
             the number of the dataset's classes; a branch has other joints than the dataset, or
-            other pairs of them that a mirror exchanges; branches do not fit each other; or too
-            little of a checkpoint fits.
+            other pairs of them that a mirror exchanges; branches do not fit each other; too little
+            of a checkpoint fits; or one that a training shall go on from is none of a training.
     """
+
+    priority = 'ABOVE_NORMAL'  # EMAHook, at 49 or 50, takes a checkpoint as it comes
 
     def __init__(self, *, min_match: float = 0.5, complete_test: bool = True) -> None:
         self.min_match, self.complete_test = min_match, complete_test
@@ -58,9 +60,27 @@ class SanityCheckHook(Hook):
             raise UserInputError(self._loaded)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        if getattr(runner, '_resume', False):
+            _check_resumable(checkpoint)
+        if 'state_dict' not in checkpoint:  # bare weights; EMAHook takes them from there only
+            checkpoint['state_dict'] = dict(checkpoint)
         self._loaded, share = misfit(unwrap(runner.model), checkpoint)
         if share < self.min_match:
             raise UserInputError(self._loaded)
+
+
+def _check_resumable(checkpoint: dict) -> None:
+    """Weights alone, converted or the best of a training, do not say where it was."""
+    meta = checkpoint.get('meta', {})
+    lacking = [name for name in ('epoch', 'iter') if not isinstance(meta.get(name), int)]
+    parts = ('state_dict', 'message_hub', 'optimizer')
+    lacking += [name for name in parts if not isinstance(checkpoint.get(name), dict)]
+    if lacking:
+        raise UserInputError(
+            f'no training can go on from this checkpoint, it lacks: {", ".join(lacking)}; to start '
+            'a training from its weights, use load_from=FILE (--cfg-options load_from=FILE) '
+            'without --resume'
+        )
 
 
 def _check_averages(hooks: list[Hook]) -> None:
