@@ -46,6 +46,7 @@ HANDED_ON = {
     'tools/dist_train.sh': 'tools/train.py',
     'tools/dist_test.sh': 'tools/test.py',
     'tools/slurm_train.sh': 'tools/train.py',
+    'tools/slurm_test.sh': 'tools/test.py',
 }
 OWN_FOLDERS = ('configs/', 'docs/', 'tests/', 'tools/', 'constraints/')
 SECONDS = 300
@@ -147,6 +148,8 @@ def check_script(script, arguments, complete, program):
         return
     if program.endswith('slurm_train.sh'):  # partition and name of the job, config, work dir
         arguments = arguments[2:3] + arguments[4:]
+    elif program.endswith('slurm_test.sh'):
+        arguments = arguments[2:]
     elif program != script:  # the second argument is the number of processes
         position = 1 if program.endswith('dist_train.sh') else 2
         if len(arguments) <= position or not arguments[position].isdigit():
