@@ -6,6 +6,8 @@ import subprocess
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
+from unittest.mock import Mock
+from urllib.error import URLError
 
 import numpy as np
 import pytest
@@ -14,10 +16,13 @@ from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.logging import HistoryBuffer
 from mmengine.optim import OneCycleLR
 from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
+from mmengine.runner import CheckpointLoader
+from mmengine.runner import checkpoint as checkpoint_of_mmengine
 
 import centernet_plugin
 from centernet_plugin.compat import __main__ as command
 from centernet_plugin.compat import checkpoint, ext, versions
+from centernet_plugin.errors import UserInputError
 
 COMPAT = Path(centernet_plugin.__file__).parent / 'compat'
 WITHOUT_OPERATORS = Path(sys.modules['mmcv._ext'].__file__).suffix == '.py'
@@ -187,8 +192,6 @@ def test_checkpoint_of_a_runner(tmp_path, allowed):
 
 @weights_only
 def test_mmengine_loads_its_checkpoints(tmp_path):
-    from mmengine.runner import CheckpointLoader
-
     torch.save({'message_hub': HistoryBuffer([1.0], [1])}, tmp_path / 'saved.pth')
     loaded = CheckpointLoader.load_checkpoint(str(tmp_path / 'saved.pth'), map_location='cpu')
     assert loaded['message_hub'].current() == 1.0
@@ -276,8 +279,6 @@ def test_setup_again_changes_nothing():
 
 @weights_only
 def test_downloaded_checkpoint_is_read_as_data(tmp_path, monkeypatch):
-    from mmengine.runner import CheckpointLoader
-
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
     folder = tmp_path / 'hub' / 'checkpoints'  # where torch finds what it has downloaded before
     folder.mkdir(parents=True)
@@ -286,17 +287,15 @@ def test_downloaded_checkpoint_is_read_as_data(tmp_path, monkeypatch):
     loaded = CheckpointLoader.load_checkpoint('https://example.org/good.pth', map_location='cpu')
     assert loaded['a'].tolist() == [1, 1]
     with pytest.raises(
-        pickle.UnpicklingError, match="'https://example.org/evil.pth' asks for path"
+        UserInputError, match="'https://example.org/evil.pth' is not loaded: it asks for path"
     ):
         CheckpointLoader.load_checkpoint('https://example.org/evil.pth', map_location='cpu')
 
 
 @weights_only
 def test_refused_file_loads_where_the_user_says_so(tmp_path, monkeypatch):
-    from mmengine.runner import CheckpointLoader
-
     torch.save({'path': Path('a')}, tmp_path / 'mine.pth')
-    with pytest.raises(pickle.UnpicklingError, match='TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1'):
+    with pytest.raises(UserInputError, match='TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1'):
         CheckpointLoader.load_checkpoint(str(tmp_path / 'mine.pth'))
     monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')
     assert CheckpointLoader.load_checkpoint(str(tmp_path / 'mine.pth')) == {'path': Path('a')}
@@ -315,3 +314,35 @@ def test_every_loader_of_mmengine_is_covered():
     else:
         assert not any('weights_only' in call for call in calls)
     assert theirs.load_url.keywords == dict(weights_only=None)
+
+
+@pytest.mark.parametrize(
+    ('content', 'sentence'),
+    [
+        ([1], 'holds a list instead of named tensors'),
+        (dict(state_dict=[1]), "'state_dict' in .* is a list instead of a dictionary"),
+        (dict(state_dict={}, meta=3), "'meta' in .* is a int instead of a dictionary"),
+        ({3: torch.ones(1)}, 'names a weight by 3 instead of a string'),
+    ],
+)
+def test_content_that_is_no_checkpoint_is_named(tmp_path, content, sentence):
+    torch.save(content, tmp_path / 'a.pth')
+    with pytest.raises(UserInputError, match=sentence):
+        CheckpointLoader.load_checkpoint(str(tmp_path / 'a.pth'))
+
+
+def test_damaged_files_are_named_and_others_fail_as_ever(tmp_path, monkeypatch):
+    path = tmp_path / 'a.pth'
+    torch.save(dict(a=torch.ones(9)), path, _use_new_zipfile_serialization=False)
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(UserInputError, match='bytes. is no checkpoint, or is damaged or cut off'):
+        CheckpointLoader.load_checkpoint(str(path))
+    path.write_text('<!DOCTYPE html>')
+    with pytest.raises(UserInputError, match='is a web page'):
+        CheckpointLoader.load_checkpoint(str(path))
+    with pytest.raises(FileNotFoundError, match='nothing.pth can not be found'):
+        CheckpointLoader.load_checkpoint(str(tmp_path / 'nothing.pth'))
+    for error in (URLError('no route'), RuntimeError('invalid hash value'), KeyboardInterrupt()):
+        monkeypatch.setattr(checkpoint_of_mmengine, 'load_url', Mock(side_effect=error))
+        with pytest.raises(type(error)):
+            CheckpointLoader.load_checkpoint('https://example.org/a.pth')

@@ -46,6 +46,7 @@ HANDED_ON = {
     'tools/dist_train.sh': 'tools/train.py',
     'tools/dist_test.sh': 'tools/test.py',
     'tools/slurm_train.sh': 'tools/train.py',
+    'tools/slurm_test.sh': 'tools/test.py',
 }
 OWN_FOLDERS = ('configs/', 'docs/', 'tests/', 'tools/', 'constraints/')
 SECONDS = 300
@@ -147,6 +148,8 @@ def check_script(script, arguments, complete, program):
         return
     if program.endswith('slurm_train.sh'):  # partition and name of the job, config, work dir
         arguments = arguments[2:3] + arguments[4:]
+    elif program.endswith('slurm_test.sh'):
+        arguments = arguments[2:]
     elif program != script:  # the second argument is the number of processes
         position = 1 if program.endswith('dist_train.sh') else 2
         if len(arguments) <= position or not arguments[position].isdigit():
@@ -369,6 +372,14 @@ def test_python(block, tmp_path):
                 importlib.import_module(alias.name)
     if is_config(tree):
         check_types(read_config(block, tmp_path).to_dict())
+
+
+@pytest.mark.parametrize('block', [b for b in PYTHON if 'custom_hooks =' in b.text], ids=str)
+def test_lists_of_hooks_keep_those_of_the_base(block, tmp_path):
+    """A list in a config replaces the one of its base, and the modern one's has the average."""
+    config = read_config(block, tmp_path)
+    base = Config.fromfile(re.search("_base_ = '(.+)'", (tmp_path / 'config.py').read_text())[1])
+    assert config.custom_hooks[: len(base.custom_hooks)] == base.custom_hooks
 
 
 @pytest.mark.parametrize('block', [b for b in PYTHON if b.marker == 'build'], ids=str)

@@ -54,6 +54,7 @@ def main() -> None:
         cfg.auto_scale_lr.enable = True
     if args.resume:
         cfg.resume = True
+        cli.add_hook(cfg, cli.CHECK)
         if args.resume == 'auto':
             cfg.load_from = None
         else:

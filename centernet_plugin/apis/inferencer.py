@@ -34,10 +34,33 @@ class CenterNetInferencer(DetInferencer):
     two have the same name. Pictures are mmdet's, under the full names of the images: of two of the
     same name, the last one's is left. :class:`InferenceRunner` keeps both.
 
+    Args:
+        model: a config, its file or a name of the model zoo; None takes the config out of the
+            checkpoint.
+        weights: the checkpoint.
+        trust_config: whether to do so. A config is a program, and runs.
+        **kwargs: as mmdet's.
+
     Raises:
-        UserInputError: the checkpoint does not fill the whole model, and mmdet's would detect with
-            a network that is partly random; or an image file is empty.
+        UserInputError: no config, and the checkpoint's is not trusted; the checkpoint does not fill
+            the whole model, and mmdet's would detect with a network that is partly random; or an
+            image file is empty.
     """
+
+    def __init__(
+        self, model=None, weights: str | None = None, *args, trust_config: bool = False, **kwargs
+    ) -> None:
+        self._trust_config = trust_config
+        super().__init__(model, weights, *args, **kwargs)
+
+    def _init_model(self, cfg, weights: str | None, device: str = 'cpu') -> nn.Module:
+        if not cfg and not self._trust_config:  # mmengine takes it out of the checkpoint
+            raise UserInputError(
+                f"there is no config, and the one in '{weights}' is a program, which is not run "
+                'unasked: hand a config over as model=..., or trust_config=True if you know who '
+                'made the file'
+            )
+        return super()._init_model(cfg, weights, device)
 
     def _load_weights_to_model(self, model: nn.Module, checkpoint: dict | None, cfg) -> None:
         if checkpoint is not None:

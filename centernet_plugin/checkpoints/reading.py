@@ -3,7 +3,6 @@
 import contextlib
 import re
 import warnings
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,10 +10,10 @@ import torch
 from torch import Tensor
 
 from ..compat import checkpoint
+from ..compat.unreadable import first_sentence, not_a_checkpoint, why_unreadable
 from ..errors import UserInputError
 
-TORCH_FILES = (b'PK\x03\x04', b'\x80')  # zip, and the pickle of torch < 1.6
-WEB_PAGE = re.compile(rb'\s*(\xef\xbb\xbf)?\s*<(!doctype|html|\?xml)', re.IGNORECASE)
+REMEDY = 'if you trust the file, save its state_dict alone with torch.save'
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,8 @@ def read_checkpoint(path: Path | str) -> Checkpoint:
         UserInputError: not such a file, damaged, or with more in it than data.
     """
     path = Path(path)
-    _require_checkpoint_file(path)
+    if complaint := not_a_checkpoint(path):
+        raise UserInputError(complaint)
     if path.suffix == '.safetensors':
         state = _load_safetensors(path)
         _require_tensors(path, state)
@@ -90,28 +90,6 @@ def strip_prefixes(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return bare
 
 
-def _require_checkpoint_file(path: Path) -> None:
-    """Says what ``path`` is if it can be no checkpoint."""
-    try:
-        with path.open('rb') as file:
-            start = file.read(64)
-    except IsADirectoryError:
-        raise UserInputError(f"'{path}' is a folder, not a checkpoint") from None
-    except FileNotFoundError:
-        raise UserInputError(f"'{path}' does not exist") from None
-    except OSError as error:
-        raise UserInputError(f"'{path}' cannot be read: {error.strerror}") from None
-    if not start:
-        raise UserInputError(f"'{path}' is empty; download it again")
-    if WEB_PAGE.match(start):
-        raise UserInputError(
-            f"'{path}' is a web page, which Google Drive among others sends in place of a file "
-            'that is large or asked for too often; download it with a browser'
-        )
-    if path.suffix != '.safetensors' and not start.startswith(TORCH_FILES):
-        raise UserInputError(f"'{path}' is not a checkpoint: no file of torch.save starts like it")
-
-
 def _load(path: Path):
     """``torch.load`` of data only; what a Runner of mmengine saves is data."""
     allowed = contextlib.nullcontext()
@@ -125,7 +103,7 @@ def _load(path: Path):
             warnings.simplefilter('ignore')  # an error says more
             return torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # what a foreign or damaged file raises cannot be foreseen
-        raise UserInputError(_reason(path, error)) from error
+        raise UserInputError(why_unreadable(path, error, REMEDY)) from error
 
 
 def _load_safetensors(path: Path) -> dict[str, Tensor]:
@@ -140,51 +118,8 @@ def _load_safetensors(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # as above
         raise UserInputError(
             f"'{path}' is no safetensors file, or is cut off; download it again "
-            f'({_first_sentence(error)})'
+            f'({first_sentence(error)})'
         ) from error
-
-
-def _reason(path: Path, error: Exception) -> str:
-    """One sentence for what ``torch.load`` says on a page."""
-    if archive := _other_archive(path):
-        return f"'{path}' is {archive}"
-    remedy = 'if you trust the file, save its state_dict alone with torch.save'
-    refused = re.search(r'GLOBAL ([\w.]+)', str(error))
-    if refused:
-        return (
-            f"'{path}' is not loaded: it asks for {refused.group(1)}, which is a program or an "
-            f'object and not a weight; {remedy}'
-        )
-    if 'Unsupported operand' in str(error):  # such as those of pickle protocol 4
-        return (
-            f"'{path}' is not loaded: it holds instructions that torch.save does not write for "
-            f'weights, perhaps a program; {remedy}'
-        )
-    return (
-        f"'{path}' ({path.stat().st_size} bytes) is no checkpoint, or is damaged or cut off; "
-        f'download it again ({_first_sentence(error)})'
-    )
-
-
-def _other_archive(path: Path) -> str | None:
-    """What a zip archive is that ``torch.save`` did not write; None for anything else."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
-        return None
-    if any(name.endswith('/constants.pkl') for name in names):
-        return 'a TorchScript program and no checkpoint; save its state_dict alone with torch.save'
-    if any(name.endswith('/data.pkl') for name in names):
-        return None
-    some = ', '.join(repr(name[:60]) for name in names[:3])
-    return f'an archive of other files ({some}) and no checkpoint; unpack it if one is among them'
-
-
-def _first_sentence(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    inner = re.search(r'WeightsUnpickler error:\s*(.+)', text)  # after a paragraph of advice
-    return re.split(r'\.?(?:\s*\n|\. |$)', inner.group(1) if inner else text)[0]
 
 
 def _require_tensors(path: Path, state: dict) -> None:

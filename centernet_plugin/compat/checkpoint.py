@@ -4,11 +4,16 @@ This needs torch >= 2.6. Older ones cannot read a Runner's checkpoint as data on
 """
 
 import functools
+import os.path as osp
 import pickle
-import re
 
 import numpy as np
 import torch
+
+from ..errors import UserInputError
+from .unreadable import why_unreadable
+
+REMEDY = 'only if you trust the file, set TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1'
 
 
 def read_checkpoints_as_data() -> None:
@@ -20,10 +25,15 @@ def read_checkpoints_as_data() -> None:
     run what a downloaded file holds, and the text that an old checkpoint has under
     ``meta['config']``, when a training resumes.
 
-    Whoever trusts a file that is refused sets ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1``.
+    Whoever trusts a file that is refused sets ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1``. Damaged
+    files, of which torch says this and that, are named, also where torch is older.
     """
     from mmengine.runner import checkpoint
 
+    loader = checkpoint.CheckpointLoader
+    if not hasattr(loader, 'load_with_config'):
+        loader.load_with_config = loader.load_checkpoint
+        loader.load_checkpoint = classmethod(_load_checked)
     if before_weights_only():
         return
     known = torch.serialization.get_safe_globals()
@@ -31,10 +41,6 @@ def read_checkpoints_as_data() -> None:
     if hasattr(checkpoint, '_safe_torch_load'):
         checkpoint._safe_torch_load = load_data
     checkpoint.load_url = functools.partial(torch.hub.load_state_dict_from_url, weights_only=None)
-    loader = checkpoint.CheckpointLoader
-    if not hasattr(loader, 'load_with_config'):
-        loader.load_with_config = loader.load_checkpoint
-        loader.load_checkpoint = classmethod(_load_without_config)
 
 
 def load_data(file, map_location=None, weights_only: bool | None = None):
@@ -46,21 +52,40 @@ def load_data(file, map_location=None, weights_only: bool | None = None):
     return torch.load(file, map_location=map_location, weights_only=weights_only)
 
 
-def _load_without_config(loader: type, filename: str, *args, **kwargs):
+def _load_checked(loader: type, filename: str, *args, **kwargs) -> dict:
+    """What mmengine's loader gives, without the text of a config; errors of reading as sentences.
+
+    Raises:
+        UserInputError: the file is damaged, or holds something else than named tensors or a
+            container of them, or more than data.
+    """
     try:
         content = loader.load_with_config(filename, *args, **kwargs)
-    except pickle.UnpicklingError as error:
-        refused = re.search(r'GLOBAL ([\w.]+)', str(error))
-        if refused is None:
+    except (FileNotFoundError, ImportError, torch.cuda.OutOfMemoryError):
+        raise
+    except Exception as error:  # what a foreign or damaged file raises cannot be foreseen
+        # Of an address, the network may have raised it.
+        if not osp.isfile(filename) and not isinstance(error, pickle.UnpicklingError):
             raise
-        raise pickle.UnpicklingError(
-            f"'{filename}' asks for {refused.group(1)}, which is a program or an object and not a "
-            'weight; only if you trust the file, set TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1'
-        ) from error
-    meta = content.get('meta') if isinstance(content, dict) else None
-    if isinstance(meta, dict):
-        meta.pop('config', None)  # of mmcv 1; Runner.resume would run it to count its GPUs
+        raise UserInputError(why_unreadable(filename, error, REMEDY)) from error
+    _require_container(filename, content)
+    # Of mmcv 1; Runner.resume would run it to count its GPUs.
+    content.get('meta', {}).pop('config', None)
     return content
+
+
+def _require_container(filename: str, content) -> None:
+    if not isinstance(content, dict):
+        raise UserInputError(
+            f"'{filename}' holds a {type(content).__name__} instead of named tensors"
+        )
+    for part in ('state_dict', 'meta'):
+        if not isinstance(content.get(part, {}), dict):
+            kind = type(content[part]).__name__
+            raise UserInputError(f"'{part}' in '{filename}' is a {kind} instead of a dictionary")
+    for key in content.get('state_dict', content):
+        if not isinstance(key, str):
+            raise UserInputError(f"'{filename}' names a weight by {key!r} instead of a string")
 
 
 def safe_globals() -> list:

@@ -8,7 +8,6 @@ import os.path as osp
 import pickle
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +18,8 @@ from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
 from ..errors import UserInputError
+from .cpu_processes import use_cpu_processes
+from .scaled_schedules import scale_schedules
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -157,14 +158,19 @@ def add_hook(cfg: Config, kind: str) -> None:
 
 
 def build_runner(cfg: Config) -> Runner:
-    """The runner of ``cfg``; its distributed processes also run without a GPU."""
-    if cfg.launcher in ('pytorch', 'slurm') and not torch.cuda.is_available():
-        _use_cpu_processes(cfg)
+    """The runner of ``cfg``; its distributed processes also run without a GPU.
+
+    ``auto_scale_lr`` scales what its schedules say of rates as well.
+    """
+    if cfg.launcher != 'none' and not torch.cuda.is_available():
+        use_cpu_processes(cfg)
     if 'runner_type' in cfg:
         from mmdet.registry import RUNNERS
 
         return RUNNERS.build(cfg)
-    return Runner.from_cfg(cfg)
+    runner = Runner.from_cfg(cfg)
+    scale_schedules(runner)
+    return runner
 
 
 def run(main: Callable[[], None], *, after_interrupt: str = '') -> int:
@@ -278,37 +284,3 @@ def _message(error: BaseException) -> str:
     if text.startswith('Caught ') and 'Original Traceback' in text:
         text = text.rsplit(f'{type(error).__name__}: ', maxsplit=1)[-1]
     return text.strip()
-
-
-def _use_cpu_processes(cfg: Config) -> None:
-    """Joins the processes by gloo; mmengine on its own asks for a CUDA device here."""
-    if not torch.distributed.is_initialized():
-        if cfg.launcher == 'slurm':
-            _name_slurm_tasks(cfg)
-        torch.distributed.init_process_group('gloo')
-    wrapper = dict(
-        type='MMDistributedDataParallel',
-        broadcast_buffers=False,
-        find_unused_parameters=cfg.get('find_unused_parameters', False),
-    )
-    wrapper.update(cfg.get('model_wrapper_cfg') or {})
-    cfg.model_wrapper_cfg = dict(wrapper, device_ids=None)
-
-
-def _name_slurm_tasks(cfg: Config) -> None:
-    """Tells torch what slurm calls the processes; the first node's name is where they meet."""
-    try:
-        names = dict(RANK='SLURM_PROCID', WORLD_SIZE='SLURM_NTASKS', LOCAL_RANK='SLURM_LOCALID')
-        os.environ.update({ours: os.environ[theirs] for ours, theirs in names.items()})
-        nodes = os.environ['SLURM_NODELIST']
-    except KeyError as error:
-        raise UserInputError(
-            f'--launcher slurm, but {error} is not set: start it by srun, as '
-            'tools/slurm_train.sh does'
-        ) from error
-    first = subprocess.run(
-        ['scontrol', 'show', 'hostname', nodes], capture_output=True, text=True, check=True
-    ).stdout.split()[0]
-    port = (cfg.get('env_cfg') or {}).get('dist_cfg', {}).get('port', 29500)
-    os.environ.setdefault('MASTER_ADDR', first)
-    os.environ.setdefault('MASTER_PORT', str(port))

@@ -1,6 +1,8 @@
 """Random numbers that depend on a place in the training, not on what was drawn before."""
 
 import random
+from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -18,22 +20,68 @@ class SeededFetch:
     Args:
         dataset: with ``__getitem__``.
         seed: of the training; at least 0.
+        rank: of the training process. Samplers may draw an image for several of them.
 
     Attributes:
-        epoch: what the samples are seeded by besides seed and index, () int64. It lies in shared
-            memory, since loading processes that persist would not see an attribute change.
+        epoch: what the samples are seeded by besides seed, index, rank and how often the index was
+            drawn before (:class:`Again`), () int64. It lies in shared memory, since loading
+            processes that persist would not see an attribute change.
     """
 
-    def __init__(self, dataset, seed: int) -> None:
-        self.dataset, self.seed = dataset, seed
+    def __init__(self, dataset, seed: int, rank: int = 0) -> None:
+        self.dataset, self.seed, self.rank = dataset, seed, rank
         self.epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
     def __call__(self, indices: list[int]) -> list:
         samples = []
         for index in indices:
-            seed_all(self.seed, DATA, int(self.epoch), index)
+            times = getattr(index, 'times', 0)
+            copy = (self.rank, times) if self.rank or times else ()
+            seed_all(self.seed, DATA, int(self.epoch), index, *copy)
             samples.append(self.dataset[index])
         return samples
+
+
+class Again(int):
+    """An index that an epoch has had before.
+
+    Attributes:
+        times: how often, from 1.
+    """
+
+    times: int
+
+
+class Counted:
+    """A sampler whose indices say how often they came before, where they did.
+
+    Else samplers that draw with replacement, or rare classes more often, would give copies that are
+    equal down to their augmentation.
+
+    Args:
+        sampler: of whole numbers; everything but its indices stays as it is.
+    """
+
+    def __init__(self, sampler) -> None:
+        self.sampler = sampler
+
+    def __iter__(self) -> Iterator[int]:
+        seen = Counter()
+        for index in self.sampler:
+            times = seen[index]
+            seen[index] += 1
+            if times:
+                index = Again(index)
+                index.times = times
+            yield index
+
+    def __len__(self) -> int:
+        return len(self.sampler)
+
+    def __getattr__(self, name: str):
+        if name == 'sampler':  # a copy that is not yet filled
+            raise AttributeError(name)
+        return getattr(self.sampler, name)
 
 
 def seed_all(*place: int, devices: bool = False) -> None:

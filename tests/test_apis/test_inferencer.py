@@ -62,6 +62,23 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path, checkpoint):
     CenterNetInferencer(config(), checkpoint, device='cpu')
 
 
+@pytest.mark.parametrize('place', ['meta', 'message_hub'])
+def test_a_config_in_a_checkpoint_is_not_run(tmp_path, checkpoint, place):
+    text = config().pretty_text + f'\nimport os\nos.mkdir({str(tmp_path / "ran")!r})\n'
+    content = torch.load(checkpoint)
+    if place == 'meta':
+        content['meta']['cfg'] = text
+    else:
+        content['message_hub'] = dict(runtime_info=dict(cfg=text))
+    torch.save(content, checkpoint)
+    for empty in (None, {}, Config()):
+        with pytest.raises(UserInputError, match="the one in '.*network.pth' is a program"):
+            CenterNetInferencer(empty, weights=checkpoint, device='cpu')
+    assert not (tmp_path / 'ran').exists()
+    infer = CenterNetInferencer(weights=checkpoint, device='cpu', trust_config=True)
+    assert (tmp_path / 'ran').exists() and infer.model.dataset_meta['classes'] == ('a', 'b', 'c')
+
+
 def test_every_image_has_its_json(tmp_path, checkpoint, images):
     infer = CenterNetInferencer(config(), checkpoint, device='cpu', show_progress=False)
     infer(str(images), out_dir=str(tmp_path / 'out'), no_save_pred=False, batch_size=2)

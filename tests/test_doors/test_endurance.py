@@ -70,6 +70,50 @@ def test_loss_that_is_no_number(call, enduring, tmp_path):
         assert image['img_path'] in lines[0]
 
 
+POISON = """
+import os
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+
+@HOOKS.register_module()
+class Poison(Hook):
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if os.environ['RANK'] == '1' and runner.epoch == 1 and self.is_last_iter(runner):
+            next(runner.model.parameters()).data.fill_(torch.nan)
+
+    def is_last_iter(self, runner):
+        return (runner.iter + 1) % len(runner.train_dataloader) == 0
+"""
+
+
+@pytest.mark.slow
+def test_loss_of_one_process_that_is_no_number(write_config, tmp_path):
+    """The other process, whose loss is a number, does not save the weights that are none."""
+    (tmp_path / 'poison.py').write_text(POISON)
+    changes = "custom_imports['imports'].append('poison')\ncustom_hooks = [dict(type='Poison')]\n"
+    config = write_config('poisoned', CHANGES + changes)
+    options = ('--cfg-options', 'train_cfg.max_epochs=3', 'train_dataloader.batch_size=1')
+    variables = dict(
+        PYTHON=sys.executable,
+        PORT=str(free_port()),
+        PYTHONPATH=os.pathsep.join([str(tmp_path), str(ROOT)]),
+    )
+    command = ('bash', ROOT / 'tools' / 'dist_train.sh', config, 2, '--work-dir', 'run', *options)
+    result = run_process(*command, cwd=tmp_path, code=None, **variables)
+    text = output(result)
+    assert result.returncode != 0
+    assert 'error: the loss is nan' in text and 'in iteration 4, with the images' in text
+    assert (tmp_path / 'run' / 'invalid_loss_iter_4_rank_1.json').is_file()
+    assert [path.name for path in (tmp_path / 'run').glob('*.pth*')] == ['epoch_1.pth']
+    last = find_latest_checkpoint(str(tmp_path / 'run'))
+    assert os.path.basename(last) == 'epoch_1.pth'
+    state = torch.load(last, weights_only=False)['state_dict']
+    assert all(torch.isfinite(value).all() for value in state.values())
+
+
 def kill_after(command, folder, epoch, **variables):
     """Runs a training until it has saved an epoch, and kills it with all that it started."""
     process = subprocess.Popen(

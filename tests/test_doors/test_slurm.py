@@ -1,12 +1,14 @@
-"""Slurm's launcher without slurm: stand-ins of srun and scontrol that do what the manual says."""
+"""Launchers without their programs: stand-ins of srun and scontrol that do what the manual says."""
 
 import os
+import re
 import stat
+import subprocess
 import sys
 
 import pytest
 
-from .conftest import ROOT, free_port, output
+from .conftest import ROOT, environment, free_port, output
 
 pytestmark = pytest.mark.door
 SRUN = """#!{python}
@@ -55,6 +57,44 @@ def test_training_by_slurm(run, config, path, tmp_path):
     assert 'bbox_mAP' in text and (tmp_path / 'run/epoch_1.pth').is_file()
 
 
+def test_test_by_slurm(run, config, checkpoint, path, tmp_path):
+    result = run(
+        'bash', ROOT / 'tools/slurm_test.sh', 'gpu', 'cats', config, checkpoint,
+        '--work-dir', 'run',
+        PATH=path, PYTHON=sys.executable, GPUS='2', GPUS_PER_NODE='0',
+        MASTER_PORT=str(free_port()), PYTHONPATH=str(ROOT),
+    )  # fmt: skip
+    text = output(result)
+    assert '--partition=gpu --job-name=cats --ntasks=2 --cpus-per-task=5' in text
+    assert 'Epoch(test) [2/2]' in text and 'bbox_mAP' in text  # 4 images over 2 processes
+
+
+@pytest.mark.slow
+def test_training_by_open_mpi(config, tmp_path):
+    """Two processes with the variables that mpirun sets."""
+    command = [sys.executable, ROOT / 'tools/train.py', config, '--work-dir', 'run']
+    names = dict(OMPI_COMM_WORLD_SIZE='2', MASTER_ADDR='127.0.0.1', MASTER_PORT=str(free_port()))
+    processes = [
+        subprocess.Popen(
+            [str(part) for part in (*command, '--launcher', 'mpi')],
+            cwd=tmp_path,
+            env=environment()
+            | names
+            | dict(
+                OMPI_COMM_WORLD_RANK=rank, OMPI_COMM_WORLD_LOCAL_RANK=rank, PYTHONPATH=str(ROOT)
+            ),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in '01'
+    ]
+    texts = [process.communicate(timeout=240)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], texts
+    assert 'Epoch(train) [1][1/1]' in re.sub(' +', ' ', texts[0])
+    assert (tmp_path / 'run/epoch_1.pth').is_file()
+
+
 def test_slurm_without_srun_is_named(run, config):
     result = run(
         sys.executable, ROOT / 'tools/train.py', config, '--launcher', 'slurm',
@@ -63,6 +103,7 @@ def test_slurm_without_srun_is_named(run, config):
     assert "'SLURM_PROCID' is not set: start it by srun" in output(result)
 
 
-def test_how_to_call_it(run):
-    result = run('bash', ROOT / 'tools/slurm_train.sh', 'gpu', code=2)
-    assert 'PARTITION JOB_NAME CONFIG WORK_DIR' in output(result)
+@pytest.mark.parametrize(('script', 'last'), [('train', 'WORK_DIR'), ('test', 'CHECKPOINT')])
+def test_how_to_call_it(run, script, last):
+    result = run('bash', ROOT / f'tools/slurm_{script}.sh', 'gpu', code=2)
+    assert f'PARTITION JOB_NAME CONFIG {last}' in output(result)

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 import torch
 
+from centernet_plugin.apis import CenterNetInferencer
 from centernet_plugin.compat.checkpoint import before_weights_only
+from centernet_plugin.errors import UserInputError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / 'test_checkpoints'))
 from program import Program  # noqa: E402
@@ -76,6 +78,24 @@ def test_text_of_an_old_config_is_not_run(call, config, checkpoint, tmp_path):
     assert code == 0, errors
     assert not (tmp_path / 'ran').exists()
     assert (tmp_path / 'run' / 'epoch_2.pth').is_file()
+
+
+@pytest.mark.parametrize('with_config', [False, True])
+def test_inferencer_does_not_run_the_config_in_a_checkpoint(
+    config, checkpoint, tmp_path, with_config
+):
+    content = torch.load(checkpoint, weights_only=False)
+    program = f'import os\nos.mkdir({str(tmp_path / "ran")!r})\n'
+    content['meta']['cfg'] += program
+    content['message_hub']['runtime_info']['cfg'] += program
+    file = str(tmp_path / 'evil.pth')
+    torch.save(content, file)
+    if with_config:
+        CenterNetInferencer(str(config), file, device='cpu')
+    else:
+        with pytest.raises(UserInputError, match='is a program, which is not run unasked'):
+            CenterNetInferencer(weights=file, device='cpu')
+    assert not (tmp_path / 'ran').exists()
 
 
 def test_resuming_removes_no_file_that_a_checkpoint_names(call, write_config, checkpoint, tmp_path):

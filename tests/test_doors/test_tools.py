@@ -1,5 +1,6 @@
 """The scripts in tools/: training, going on after an interruption, testing, several processes."""
 
+import json
 import os
 import pickle
 import re
@@ -90,12 +91,41 @@ def test_distributed_training_and_test_on_two_cpu_processes(config, tmp_path):
     assert 'bbox_mAP' in call('dist_test.sh', config, 'run/epoch_1.pth', 2)
 
 
+@pytest.mark.parametrize('averaged', [False, True])
+def test_weights_alone_are_no_training_to_resume(
+    call, write_config, checkpoint, tmp_path, averaged
+):
+    torch.save(torch.load(checkpoint, weights_only=False)['state_dict'], tmp_path / 'bare.pth')
+    hooks = [dict(type='centernet_plugin.SanityCheckHook')]
+    hooks += [dict(type='EMAHook')] if averaged else []
+    config = write_config('a', f'custom_hooks = {hooks}\n')
+    code, errors = call('train.py', config, '--work-dir', 'run', '--resume', 'bare.pth')
+    assert code == 2 and 'it lacks: epoch, iter, state_dict' in errors, errors
+    option = ('--cfg-options', 'load_from=bare.pth')
+    code, errors = call('train.py', config, '--work-dir', 'run', *option)
+    assert code == 0, errors
+
+
 def test_scaled_learning_rate(run, config):
     result = run(
         *(sys.executable, TRAIN, config, '--auto-scale-lr', '--cfg-options'),
         *('train_dataloader.batch_size=4', 'train_cfg.val_interval=2'),
     )
     assert re.search(r'lr: 2\.0000e-03', output(result))
+
+
+def test_scaled_largest_rate_of_a_schedule(call, write_config, tmp_path):
+    schedule = 'param_scheduler = dict(type="OneCycleLR", eta_max=1e-3, total_steps=4)\n'
+    options = ('--cfg-options', 'train_dataloader.batch_size=4', 'train_cfg.val_interval=9')
+    options += ('visualizer.name=cycle',)  # one of the same name is used again
+    code, errors = call(
+        *('train.py', write_config('cycle', schedule), '--auto-scale-lr', '--work-dir', 'run'),
+        *options,
+    )
+    assert code == 0, errors
+    (scalars,) = tmp_path.glob('run/*/vis_data/scalars.json')
+    first = json.loads(scalars.read_text().splitlines()[0])
+    assert first['lr'] == pytest.approx(2e-3 / 25)  # where OneCycleLR begins
 
 
 @pytest.mark.parametrize('script', [TRAIN, TEST])

@@ -9,6 +9,7 @@ import torch
 from mmengine.config import Config
 
 from centernet_plugin.engine import cli
+from centernet_plugin.errors import UserInputError
 
 from .conftest import ROOT
 
@@ -24,11 +25,12 @@ SWITCHES = {
 def train(config, tmp_path):
     """Trains the tiny config with a switch behind it; the runner, when it is done."""
 
-    def train(title: str, **options):
+    def train(title: str, hooks: tuple[dict, ...] = (), **options):
         base = tmp_path / 'base.py'
-        base.write_text(config.read_text() + "\ncustom_hooks = [dict(type='RuntimeInfoHook')]\n")
+        hooks = [dict(type='centernet_plugin.SanityCheckHook'), *hooks]
+        base.write_text(config.read_text() + f'\ncustom_hooks = {hooks}\n')
         path = tmp_path / 'switched.py'
-        switch = re.sub('^_base_ = .*', '', SWITCHES[title])
+        switch = re.sub('^_base_ = .*', '', SWITCHES[title])  # of the page, a large network
         path.write_text("_base_ = './base.py'\n" + switch)
         cfg = Config.fromfile(path)
         own = dict(work_dir=str(tmp_path / 'run'), launcher='none', experiment_name=title)
@@ -74,6 +76,21 @@ def test_average_of_the_weights(train, tmp_path):
     averaged, latest = content['state_dict'], content['ema_state_dict']
     name = 'backbone.layer1.0.conv1.weight'
     assert not torch.equal(averaged[name], latest[f'module.{name}'])
+
+
+def test_second_average_of_the_weights(train):
+    with pytest.raises(UserInputError, match='custom_hooks has 2 times EMAHook'):
+        train('A moving average of the weights', hooks=(dict(type='EMAHook'),))
+
+
+def test_which_configs_have_an_average():
+    """As the page says: the modern ones, and not the one that it adds the average to."""
+    base = re.search("^_base_ = '(.+)'", SWITCHES['A moving average of the weights'])[1]
+    modern = sorted((ROOT / 'configs').glob('*/*modern*.py'))
+    assert modern
+    for path in (ROOT / base, *modern):
+        hooks = Config.fromfile(path).custom_hooks
+        assert any(hook.type == 'EMAHook' for hook in hooks) == (path in modern), path
 
 
 def test_tensorboard(train, tmp_path):

@@ -3,6 +3,7 @@
 import json
 import math
 
+import numpy as np
 import pytest
 import torch
 from mmdet.structures.bbox import HorizontalBoxes
@@ -47,9 +48,11 @@ def test_stops_at_once_with_the_images(data, tmp_path, value):
     assert saved == [f'iter_{i}.pth' for i in (1, 2, 3, 4)]
     sentence = explain(caught.value)
     assert '(loss_size) in iteration 5, with the images' in sentence
-    written = json.loads((tmp_path / 'run' / 'invalid_loss_iter_5.json').read_text())
+    text = (tmp_path / 'run' / 'invalid_loss_iter_5.json').read_text()
+    written = json.loads(text, parse_constant=pytest.fail)  # NaN is in no standard
     assert written['iteration'] == 5
-    assert not math.isfinite(written['losses']['loss'])
+    assert written['losses']['loss'] in ('nan', 'inf')
+    assert sentence.startswith(f'the loss is {written["losses"]["loss"]} (')
     assert math.isfinite(written['losses']['loss_heatmap'])
     assert len(written['images']) == BATCH
     for image in written['images']:
@@ -76,7 +79,9 @@ def test_to_plain():
     value = dict(
         boxes=HorizontalBoxes(torch.ones(1, 4)), size=(2, 3), flag=None, thing=CHECK, odd=object
     )
+    value |= dict(array=np.array([[1, np.nan]]), infinite=-math.inf)
     plain = to_plain(value)
     assert plain['boxes'] == [[1.0] * 4] and plain['size'] == [2, 3] and plain['flag'] is None
     assert 'object' in plain['odd']
-    json.dumps(plain)
+    assert plain['array'] == [[1.0, 'nan']] and plain['infinite'] == '-inf'
+    json.dumps(plain, allow_nan=False)

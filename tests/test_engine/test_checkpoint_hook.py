@@ -1,6 +1,7 @@
 """A disk without room takes no checkpoint that was there."""
 
 import errno
+import math
 import os
 
 import pytest
@@ -25,7 +26,7 @@ class Rising(BaseMetric):
 
     def compute_metrics(self, results):
         Rising.value += 1
-        return dict(score=Rising.value)
+        return dict(score=Rising.value, half=Rising.value / 2)
 
     value = 0
 
@@ -106,9 +107,34 @@ def test_full_disk_at_the_first_checkpoint(data, tmp_path, monkeypatch):
     runner = make_runner(
         data, tmp_path / 'run', FullDisk(monkeypatch, 0, 'disk'), default_hooks=ONE
     )
-    with pytest.raises(UserInputError, match='there is no earlier one'):
+    with pytest.raises(UserInputError, match='there is no earlier checkpoint'):
         runner.train()
     assert not list((tmp_path / 'run').glob('*.pth*'))
+
+
+class Spoil(Hook):
+    """What gradients of another process with a loss that is NaN do to the weights, once."""
+
+    priority = 'ABOVE_NORMAL'
+
+    def __init__(self, iterations, value):
+        self.iterations, self.value = iterations, value
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter + 1 == self.iterations:
+            next(runner.model.neck.parameters()).data.view(-1)[0] = self.value
+
+
+@pytest.mark.parametrize('value', [math.nan, -math.inf])
+def test_weights_that_are_not_finite_are_not_saved(data, tmp_path, value):
+    folder = tmp_path / 'run'
+    runner = make_runner(data, folder, Spoil(4, value), default_hooks=ONE)
+    with pytest.raises(UserInputError, match=r'^1 of \d+ weights are not finite') as caught:
+        runner.train()
+    last = folder / 'epoch_1.pth'
+    assert str(caught.value).endswith(f"'{last}' is whole; --resume goes on from there")
+    assert list(folder.glob('*.pth*')) == [last]
+    assert find_latest_checkpoint(str(folder)) == str(last)
 
 
 def test_best_checkpoint_stays_until_the_better_one_is_whole(data, tmp_path, monkeypatch):
@@ -169,3 +195,29 @@ def test_no_room_for_anything_else_is_a_sentence():
     sentence = "nothing more can be written 'vis_data/scalars.json': No space left on device"
     assert explain(error) == sentence
     assert explain(OSError(errno.EINVAL, 'Invalid argument')) is None
+
+
+def test_validation_alone(data, tmp_path):
+    best = dict(checkpoint=dict(ONE['checkpoint'], save_best='score', rule='greater'))
+    runner = make_runner(data, tmp_path / 'run', default_hooks=best, **validation(data))
+    assert 'score' in runner.val()
+    assert not list((tmp_path / 'run').glob('*.pth*'))
+
+
+def test_room_for_one_checkpoint_more_than_are_kept(data, tmp_path, monkeypatch):
+    """Also where every epoch is a better one, whose file is written again after the best ones."""
+    folder, peak, replace = tmp_path / 'run', [], os.replace
+
+    def move(source, target):
+        if str(target).endswith('.pth'):
+            peak.append(len(list(folder.glob('*.pth*'))))
+        replace(source, target)
+
+    monkeypatch.setattr(whole_files.os, 'replace', move)
+    best = dict(save_best=['score', 'half'], rule='greater', max_keep_ckpts=2)
+    hooks = dict(checkpoint=dict(type='centernet_plugin.CheckpointHook', interval=1, **best))
+    make_runner(data, folder, epochs=4, default_hooks=hooks, **validation(data)).train()
+    kept = [path.name for path in folder.glob('*.pth*')]
+    names = ['best_half_epoch_4.pth', 'best_score_epoch_4.pth', 'epoch_3.pth', 'epoch_4.pth']
+    assert sorted(kept) == names
+    assert max(peak) == len(names) + 1

@@ -2,6 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.hooks import EMAHook
 from mmengine.model import BaseModel, BaseTTAModel
 from torch import nn
 
@@ -42,6 +43,7 @@ def runner(num_classes, classes, batches=(0,)):
         train_dataloader=loader,
         val_dataloader=loader,
         test_dataloader=loader,
+        hooks=[],
     )
 
 
@@ -144,6 +146,36 @@ def test_empty_checkpoint():
 def test_no_batch_to_train_on():
     with pytest.raises(UserInputError, match='do not fill one batch of 16'):
         SanityCheckHook().before_train(runner(3, 'abc', batches=()))
+
+
+def test_a_training_goes_on_from_checkpoints_of_a_training_alone():
+    target = runner(3, tuple('abc'))
+    weights = target.model.state_dict()
+    whole = dict(
+        state_dict=weights, meta=dict(epoch=1, iter=5), message_hub=dict(), optimizer=dict()
+    )
+    bare, converted = weights, dict(state_dict=weights, meta=dict(epoch=140))
+    best = {name: value for name, value in whole.items() if name != 'optimizer'}
+    for checkpoint in (whole, bare, converted, best):
+        SanityCheckHook().after_load_checkpoint(target, dict(checkpoint))
+    target._resume = True
+    SanityCheckHook().after_load_checkpoint(target, whole)
+    for checkpoint, lacking in (
+        (bare, 'epoch, iter, state_dict, message_hub, optimizer'),
+        (converted, 'iter, message_hub, optimizer'),
+        (best, 'optimizer'),
+    ):
+        with pytest.raises(UserInputError, match=f'it lacks: {lacking}; .*use load_from=FILE'):
+            SanityCheckHook().after_load_checkpoint(target, checkpoint)
+
+
+def test_two_averages_of_the_weights():
+    target = runner(3, tuple('abc'))
+    target.hooks = [EMAHook()]
+    SanityCheckHook().before_train(target)
+    target.hooks.append(EMAHook(momentum=0.1))
+    with pytest.raises(UserInputError, match='has 2 times EMAHook.*leave one'):
+        SanityCheckHook().before_train(target)
 
 
 def test_a_proposal_network_has_one_class_of_its_own():

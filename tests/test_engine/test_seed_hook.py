@@ -1,5 +1,6 @@
 """A training that was interrupted and resumed against one that was not."""
 
+import pickle
 import random
 import signal
 import subprocess
@@ -10,7 +11,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from mmengine.dataset import InfiniteSampler
+from mmengine.dataset import DefaultSampler, InfiniteSampler
+from mmengine.registry import DATA_SAMPLERS
 from tiny_training import (
     BATCH,
     IMAGES,
@@ -26,7 +28,7 @@ from tiny_training import (
 
 from centernet_plugin.engine import SeedHook
 from centernet_plugin.engine.hooks import seed_hook
-from centernet_plugin.engine.randomness import SeededFetch, seed_all
+from centernet_plugin.engine.randomness import Counted, SeededFetch, seed_all
 
 LENGTH = IMAGES // BATCH  # iterations of an epoch
 EPOCHS = 3
@@ -55,8 +57,10 @@ def whole(data, tmp_path_factory):
 
 
 def interrupt(data, folder, stop, **settings):
+    runner = make_runner(data, folder, Stop(stop), **settings)
     with pytest.raises(StopError):
-        make_runner(data, folder, Stop(stop), **settings).train()
+        runner.train()
+    end_workers(runner)
 
 
 def resume(data, folder, **settings):
@@ -66,9 +70,14 @@ def resume(data, folder, **settings):
     name = f'{folder.parent.name}-on'
     runner = make_runner(data, folder, record, experiment_name=name, **settings)
     runner.train()
-    if settings.get('workers'):  # the garbage collector would take seconds to end them
-        runner.train_dataloader._iterator._shutdown_workers()
+    end_workers(runner)
     return record
+
+
+def end_workers(runner):
+    """The garbage collector would take seconds for it."""
+    if runner.train_dataloader.num_workers:
+        runner.train_dataloader._iterator._shutdown_workers()
 
 
 def rest(record, start):
@@ -156,6 +165,43 @@ def test_samples_depend_on_seed_epoch_and_index_alone():
         assert len(set(numbers)) == 6
 
 
+def test_an_image_drawn_again_has_another_augmentation():
+    first, *again = Counted([5, 6, 5, 5])
+    assert (first, again, len(Counted([5, 6]))) == (5, [6, 5, 5], 2)
+    indices = pickle.loads(pickle.dumps([first, *again]))  # as loading processes get them
+    drawn = SeededFetch(Draws(), 3)(indices) + SeededFetch(Draws(), 3, rank=1)(indices)
+    assert drawn[:2] == SeededFetch(Draws(), 3)([5, 6])
+    for numbers in zip(*drawn, strict=True):
+        assert len(set(numbers)) == 8
+
+
+class TwiceSampler(DefaultSampler):
+    """Draws the first images twice, and no others."""
+
+    def __iter__(self):
+        half = list(range(len(self) // 2))
+        return iter(half + half)
+
+
+def test_sampler_that_repeats_images(data, tmp_path):
+    DATA_SAMPLERS.register_module(module=TwiceSampler, force=True)
+    loader = dict(sampler=dict(type='TwiceSampler'))
+    record = Record()
+    runner = make_runner(data, tmp_path / 'run', record, epochs=1, loader=loader)
+    seen = {}
+    convert = runner.model.data_preprocessor.forward
+
+    def note(batch, training=False):
+        for image, sample in zip(batch['inputs'], batch['data_samples'], strict=True):
+            seen.setdefault(sample.img_id, []).append(image)
+        return convert(batch, training)
+
+    runner.model.data_preprocessor.forward = note
+    runner.train()
+    assert len(seen) == LENGTH and all(len(pair) == 2 for pair in seen.values())
+    assert not any(torch.equal(*pair) for pair in seen.values())
+
+
 def test_streams_are_those_of_random_numbers():
     values = []
     for index in range(4000):
@@ -189,6 +235,23 @@ def test_loop_by_iterations_repeats_no_augmentation(data, tmp_path):
     runner.train()
     assert isinstance(runner.train_dataloader.sampler, InfiniteSampler)
     assert not hasattr(runner.train_dataloader.dataset, '__getitems__')
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_loop_by_iterations_has_its_order_again(data, tmp_path, workers):
+    settings = dict(
+        loader=dict(sampler=dict(type='InfiniteSampler')),
+        train_cfg=dict(type='IterBasedTrainLoop', max_iters=6),
+        param_scheduler=None,
+        workers=workers,
+        default_hooks=dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=1)),
+    )
+    expected = Record()
+    runner = make_runner(data, tmp_path / 'whole', expected, **settings)
+    runner.train()
+    end_workers(runner)
+    interrupt(data, tmp_path / 'run', 4, **settings)
+    assert resume(data, tmp_path / 'run', **settings).images == rest(expected, 4)[0]
 
 
 def test_processes_draw_other_numbers_in_the_network(monkeypatch):

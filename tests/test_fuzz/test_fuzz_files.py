@@ -7,14 +7,23 @@ import pytest
 import torch
 from mmdet.registry import DATASETS
 from mmengine.registry import init_default_scope
+from mmengine.runner import CheckpointLoader
 from official_weights import draw
 from scramble import scramble, scramble_json
 from tiny_pose import write_tiny_pose
 
 from centernet_plugin.checkpoints import convert_file, read_checkpoint
+from centernet_plugin.engine.checkpoint_fit import misfit
 from centernet_plugin.errors import UserInputError
 
 MANY = [pytest.param(150, id='quick'), pytest.param(3000, marks=pytest.mark.slow, id='many')]
+
+
+def load_as_mmengine(path):
+    """As a training, a test and the inferencer load a checkpoint."""
+    content = CheckpointLoader.load_checkpoint(str(path), map_location='cpu', logger='silent')
+    misfit(torch.nn.Linear(3, 4), content)
+    return content
 
 
 def is_sentence(error):
@@ -52,7 +61,8 @@ def test_annotations(tmp_path, tried, kind, how, count):
 
 @pytest.mark.parametrize('count', MANY)
 @pytest.mark.parametrize('legacy', [False, True])
-def test_checkpoints_as_bytes(tmp_path, tried, count, legacy):
+@pytest.mark.parametrize('read', [read_checkpoint, load_as_mmengine], ids=['convert', 'load'])
+def test_checkpoints_as_bytes(tmp_path, tried, read, count, legacy):
     path, rng = tmp_path / 'a.pth', random.Random(0)
     state = dict(state_dict={'a.weight': torch.rand(4, 3), 'b': torch.arange(3)}, epoch=3)
     torch.save(state, path, _use_new_zipfile_serialization=not legacy)
@@ -61,7 +71,7 @@ def test_checkpoints_as_bytes(tmp_path, tried, count, legacy):
         path.write_bytes(scramble(content, rng))
         tried()
         try:
-            read_checkpoint(path)
+            assert read(path) is not None
         except UserInputError as error:
             is_sentence(error)
 

@@ -11,6 +11,7 @@ from mmengine.dist import get_rank
 from mmengine.runner import Runner
 from torch import Tensor
 
+from ...arrays import to_numpy
 from ...errors import UserInputError
 from ...registry import HOOKS
 
@@ -22,10 +23,13 @@ class CheckInvalidLossHook(MMDetCheckInvalidLossHook):
     """mmdet's CheckInvalidLossHook that sees every iteration and names the images of a bad one.
 
     It waits for no device: mmengine's ``RuntimeInfoHook`` has fetched the losses for the log. No
-    checkpoint is saved after a loss that was NaN or infinite.
+    checkpoint is saved after a loss that was NaN or infinite. Of several processes only the one
+    with that loss stops here; what its gradients did to the others, ``CheckpointHook`` sees before
+    it saves.
 
     The batch is written to ``invalid_loss_iter_N.json`` in the work dir: all losses, and what the
-    data samples say of their images, with boxes in pixels of the network's input.
+    data samples say of their images, with boxes in pixels of the network's input. A number that is
+    not finite is text there, ``"nan"`` or ``"-inf"``, since json knows none.
 
     Args:
         interval: look at every so many iterations only; what is saved between may be spoilt.
@@ -55,12 +59,13 @@ class CheckInvalidLossHook(MMDetCheckInvalidLossHook):
 
 def _stop(runner: Runner, outputs: dict, samples: Sequence) -> None:
     """Write the file and raise."""
-    losses = to_plain(outputs)
+    losses = {name: to_numpy(value) for name, value in outputs.items()}
     images = [_describe(sample) for sample in samples]
     iteration, rank = runner.iter + 1, get_rank()
     name = f'invalid_loss_iter_{iteration}' + (f'_rank_{rank}' if rank else '') + '.json'
     path = Path(runner.work_dir, name)
-    path.write_text(json.dumps(dict(iteration=iteration, losses=losses, images=images), indent=1))
+    content = dict(iteration=iteration, losses=to_plain(losses), images=images)
+    path.write_text(json.dumps(content, indent=1, allow_nan=False))
     bad = [name for name, v in losses.items() if name != 'loss' and not np.isfinite(v).all()]
     names = [str(image.get('img_path', image.get('img_id'))) for image in images]
     shown = ', '.join(map(repr, names[:NAMED])) + (', …' if len(names) > NAMED else '')
@@ -83,10 +88,15 @@ def _describe(sample) -> dict:
 
 
 def to_plain(value):
-    """Arrays, tensors, boxes and containers of them as lists and numbers; the rest as text."""
+    """Arrays, tensors, boxes and containers of them as lists and numbers; the rest as text.
+
+    Also NaN and infinity, which json does not know.
+    """
     value = getattr(value, 'tensor', value)  # mmdet's boxes
     if isinstance(value, Tensor | np.ndarray | np.generic):
-        return value.tolist()
+        value = value.tolist()
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     if isinstance(value, Mapping):
         return {str(key): to_plain(v) for key, v in value.items()}
     if isinstance(value, list | tuple | set):

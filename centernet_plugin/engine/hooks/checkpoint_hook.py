@@ -1,15 +1,17 @@
 """Checkpoints that a full disk or a killed process cannot spoil."""
 
 import os.path as osp
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import torch
 from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 from mmengine.runner import Runner
 
 from ...errors import UserInputError
+from ...models.detectors.unwrap import unwrap
 from ...registry import HOOKS
 from ..whole_files import WHOLE, WholeFileBackend, write_whole
 
@@ -23,12 +25,16 @@ class CheckpointHook(MMEngineCheckpointHook):
     them. Here files are written beside their place and moved there. There has to be room for one
     checkpoint more than are kept.
 
+    Weights that are not finite are not saved: the gradients of another process, whose loss was NaN,
+    spoil them in all, although only that one knows it.
+
     On other storage than the local disk (``out_dir='s3://...'``) mmengine writes as ever.
 
     Args are mmengine's.
 
     Raises:
-        UserInputError: a checkpoint cannot be written; says why, and which is the last whole one.
+        UserInputError: a checkpoint cannot be written, or its weights are not finite; says why, and
+            which is the last whole one.
     """
 
     def before_train(self, runner: Runner) -> None:
@@ -37,9 +43,23 @@ class CheckpointHook(MMEngineCheckpointHook):
             self.backend_args = dict(backend=WHOLE)
             self.file_backend = WholeFileBackend()
 
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        backend = getattr(self, 'file_backend', None)
+        if isinstance(backend, _PutOff):  # of several files in a row, the one before is whole now
+            self._remove_all(backend.take_due())
+        # Gradients reach parameters alone, and EMAHook's averages follow these.
+        named = dict(unwrap(runner.model).named_parameters())
+        bad = [name for name, value in named.items() if not torch.isfinite(value).all()]
+        if bad:
+            raise UserInputError(
+                f'{len(bad)} of {len(named)} weights are not finite (such as {bad[0]}), as after a '
+                f'loss that is NaN in one of the processes; {_last_whole(runner.work_dir)}'
+            )
+
     def after_val_epoch(self, runner: Runner, metrics: dict) -> None:
-        with self._removing_last(runner):
-            super().after_val_epoch(runner, metrics)
+        if hasattr(self, 'file_backend'):  # else nothing was trained that could be saved
+            with self._removing_last(runner):
+                super().after_val_epoch(runner, metrics)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         name = self.filename_tmpl.format(step)
@@ -76,18 +96,27 @@ class CheckpointHook(MMEngineCheckpointHook):
 
     @contextmanager
     def _removing_last(self, runner: Runner) -> Iterator[None]:
-        """Puts off what is removed in the block to its end; nothing is if it cannot write."""
+        """Puts off what is removed in the block until what replaces it is whole."""
+        if isinstance(self.file_backend, _PutOff):  # a better checkpoint, then the last one again
+            yield
+            return
         backend = self.file_backend
         self.file_backend = put_off = _PutOff(backend)
         try:
             yield
         except OSError as error:
-            raise UserInputError(_sentence(error, runner.work_dir)) from error
+            rest = _last_whole(runner.work_dir, 'make room, and ')
+            raise UserInputError(
+                f'a checkpoint could not be written ({error.strerror or error}); {rest}'
+            ) from error
         finally:
             self.file_backend = backend
+        self._remove_all(put_off.due + put_off.noted)
+
+    def _remove_all(self, removals: list[tuple[Callable[[str], None], str]]) -> None:
         written = {self.last_ckpt, getattr(self, 'best_ckpt_path', None)}
         written.update(getattr(self, 'best_ckpt_path_dict', {}).values())
-        for remove, path in put_off.removals:
+        for remove, path in removals:
             # Not what was written again, nor what a resumed checkpoint, perhaps of a stranger, says
             # that a best one is.
             if path not in written and osp.dirname(path) == osp.normpath(self.out_dir):
@@ -95,27 +124,36 @@ class CheckpointHook(MMEngineCheckpointHook):
 
 
 class _PutOff:
-    """A storage backend that only notes what it is told to remove."""
+    """A storage backend that only notes what it is told to remove.
+
+    Attributes:
+        noted: removals since the last file was begun, each a function and a path.
+        due: those before, which that file replaces; to be done once it is whole.
+    """
 
     def __init__(self, backend) -> None:
         self._backend = backend
-        self.removals = []
+        self.noted, self.due = [], []
 
     def __getattr__(self, name: str):
         return getattr(self._backend, name)
 
     def remove(self, path: str) -> None:
-        self.removals.append((self._backend.remove, path))
+        self.noted.append((self._backend.remove, path))
 
     def rmtree(self, path: str) -> None:
-        self.removals.append((self._backend.rmtree, path))
+        self.noted.append((self._backend.rmtree, path))
+
+    def take_due(self) -> list:
+        """What can be removed when the next file is begun."""
+        due, self.due, self.noted = self.due, self.noted, []
+        return due
 
 
-def _sentence(error: OSError, work_dir: str) -> str:
-    """What went wrong, and what is left."""
+def _last_whole(work_dir: str, first: str = '') -> str:
+    """What a training can go on from, once the user has done what comes ``first``."""
     pointer = osp.join(work_dir, 'last_checkpoint')
-    rest = 'there is no earlier one'
-    if osp.isfile(pointer):
-        with open(pointer) as file:
-            rest = f"'{file.read().strip()}' is whole; make room, and --resume goes on from there"
-    return f'a checkpoint could not be written ({error.strerror or error}); {rest}'
+    if not osp.isfile(pointer):
+        return 'there is no earlier checkpoint'
+    with open(pointer) as file:
+        return f"'{file.read().strip()}' is whole; {first}--resume goes on from there"

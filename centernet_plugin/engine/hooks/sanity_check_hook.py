@@ -1,7 +1,7 @@
 """Checks that stop a run before it spends hours on a mistake."""
 
 import torch
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import Runner
 from torch import nn
 
@@ -26,10 +26,13 @@ class SanityCheckHook(Hook):
         complete_test: whether a test needs a checkpoint that fills the whole model.
 
     Raises:
-        UserInputError: no batch to train on; ``num_classes`` is not the number of the dataset's
-            classes; a branch has other joints than the dataset, or other pairs of them that a
-            mirror exchanges; branches do not fit each other; or too little of a checkpoint fits.
+        UserInputError: no batch to train on; two averages of the weights; ``num_classes`` is not
+            the number of the dataset's classes; a branch has other joints than the dataset, or
+            other pairs of them that a mirror exchanges; branches do not fit each other; too little
+            of a checkpoint fits; or one that a training shall go on from is none of a training.
     """
+
+    priority = 'ABOVE_NORMAL'  # EMAHook, at 49 or 50, takes a checkpoint as it comes
 
     def __init__(self, *, min_match: float = 0.5, complete_test: bool = True) -> None:
         self.min_match, self.complete_test = min_match, complete_test
@@ -43,6 +46,7 @@ class SanityCheckHook(Hook):
                 f'{loader.batch_size}, and drop_last drops what does not: nothing would be trained '
                 'on; make the batch smaller'
             )
+        _check_averages(runner.hooks)
         _check_dataset(runner.model, runner.train_dataloader.dataset, 'training')
         _check_branches(runner.model)
         self._loaded = ''  # what did not fit will be learnt
@@ -56,9 +60,37 @@ class SanityCheckHook(Hook):
             raise UserInputError(self._loaded)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        if getattr(runner, '_resume', False):
+            _check_resumable(checkpoint)
+        if 'state_dict' not in checkpoint:  # bare weights; EMAHook takes them from there only
+            checkpoint['state_dict'] = dict(checkpoint)
         self._loaded, share = misfit(unwrap(runner.model), checkpoint)
         if share < self.min_match:
             raise UserInputError(self._loaded)
+
+
+def _check_resumable(checkpoint: dict) -> None:
+    """Weights alone, converted or the best of a training, do not say where it was."""
+    meta = checkpoint.get('meta', {})
+    lacking = [name for name in ('epoch', 'iter') if not isinstance(meta.get(name), int)]
+    parts = ('state_dict', 'message_hub', 'optimizer')
+    lacking += [name for name in parts if not isinstance(checkpoint.get(name), dict)]
+    if lacking:
+        raise UserInputError(
+            f'no training can go on from this checkpoint, it lacks: {", ".join(lacking)}; to start '
+            'a training from its weights, use load_from=FILE (--cfg-options load_from=FILE) '
+            'without --resume'
+        )
+
+
+def _check_averages(hooks: list[Hook]) -> None:
+    """Two exchange weights and averages around a validation in an order that does not cancel."""
+    count = sum(isinstance(hook, EMAHook) for hook in hooks)
+    if count > 1:
+        raise UserInputError(
+            f'custom_hooks has {count} times EMAHook, which would train on with the average as '
+            'weights after every validation; leave one (the modern configs have it already)'
+        )
 
 
 def _check_dataset(model: nn.Module, dataset, phase: str) -> None:

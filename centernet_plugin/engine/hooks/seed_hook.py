@@ -3,13 +3,14 @@
 import itertools
 from collections.abc import Iterator
 
+from mmengine.dataset import InfiniteSampler
 from mmengine.dist import get_rank
 from mmengine.hooks import DistSamplerSeedHook
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 from torch.utils.data import BatchSampler, Sampler
 
 from ...registry import HOOKS
-from ..randomness import MODEL, SeededFetch, seed_all
+from ..randomness import MODEL, Counted, SeededFetch, seed_all
 
 
 @HOOKS.register_module()
@@ -20,8 +21,9 @@ class SeedHook(DistSamplerSeedHook):
     shuffles a resumed training by a new seed where the config has none. With this hook
 
     - images are shuffled by the checkpoint's seed and the epoch,
-    - what is random in a sample (crop, colours, mosaic) depends on the seed, the epoch and the
-      sample's index, whatever the number of loading processes,
+    - what is random in a sample (crop, colours, mosaic) depends on the seed, the epoch, the
+      process's rank, the sample's index and how often the epoch had it, whatever the number of
+      loading processes,
     - what is random in the network (dropout) on the seed, the iteration and the process's rank,
     - a checkpoint from amid an epoch goes on amid it: batches that were trained on are left out.
 
@@ -48,11 +50,16 @@ class SeedHook(DistSamplerSeedHook):
         sampler = getattr(runner.train_dataloader, 'sampler', None)
         if getattr(sampler, 'seed', None) == self._built_with:  # else the config gives it another
             sampler.seed = runner.seed
+            if runner.seed != self._built_with and isinstance(sampler, InfiniteSampler):
+                _begin_anew(runner.train_loop, sampler)
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
             runner.logger.info('Loaded images are not seeded: the loop is not by epochs.')
             return
         dataset = runner.train_dataloader.dataset
-        self._fetch = dataset.__getitems__ = SeededFetch(dataset, runner.seed)
+        self._fetch = dataset.__getitems__ = SeededFetch(dataset, runner.seed, get_rank())
+        batches = runner.train_dataloader.batch_sampler
+        if hasattr(batches, 'sampler'):
+            batches.sampler = Counted(batches.sampler)
 
     def before_train_epoch(self, runner: Runner) -> None:
         super().before_train_epoch(runner)
@@ -87,6 +94,13 @@ class SeedHook(DistSamplerSeedHook):
             return
         batches.sampler = _Rest(batches.sampler, done * batches.batch_size)
         runner.logger.info(f'Epoch {runner.epoch + 1} goes on after {done} batches.')
+
+
+def _begin_anew(loop: BaseLoop, sampler: InfiniteSampler) -> None:
+    """Draws from the beginning; mmengine 0.10.7 has begun, with another seed, to load ahead."""
+    sampler.indices = sampler._indices_of_rank()
+    if hasattr(loop, 'dataloader_iterator'):
+        loop.dataloader_iterator = type(loop.dataloader_iterator)(loop.dataloader)
 
 
 class _Rest:
