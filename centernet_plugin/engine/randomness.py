@@ -20,23 +20,22 @@ class SeededFetch:
     Args:
         dataset: with ``__getitem__``.
         seed: of the training; at least 0.
-        rank: of the training process. Samplers may draw an image for several of them.
 
     Attributes:
-        epoch: what the samples are seeded by besides seed, index, rank and how often the index was
-            drawn before (:class:`Again`), () int64. It lies in shared memory, since loading
-            processes that persist would not see an attribute change.
+        epoch: what the samples are seeded by besides seed, index and how often the index was drawn
+            before (:class:`Again`), () int64. It lies in shared memory, since loading processes
+            that persist would not see an attribute change.
     """
 
-    def __init__(self, dataset, seed: int, rank: int = 0) -> None:
-        self.dataset, self.seed, self.rank = dataset, seed, rank
+    def __init__(self, dataset, seed: int) -> None:
+        self.dataset, self.seed = dataset, seed
         self.epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
     def __call__(self, indices: list[int]) -> list:
         samples = []
         for index in indices:
-            times = getattr(index, 'times', 0)
-            copy = (self.rank, times) if self.rank or times else ()
+            copy = (index.times,) if isinstance(index, Again) else ()
+            # Not by the process: several draw what one would, with all of their images.
             seed_all(self.seed, DATA, int(self.epoch), index, *copy)
             samples.append(self.dataset[index])
         return samples

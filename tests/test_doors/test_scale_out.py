@@ -40,8 +40,8 @@ custom_imports['imports'].append('recorder')
 custom_hooks = [dict(type='Recorder')]
 load_from = {learnt!r}
 test_pipeline[1] = dict(type='centernet_plugin.FixResAffine', size=(64, 64))
-train_pipeline[2] = dict(type='centernet_plugin.FixResAffine', size=(64, 64))
 train_dataloader.update(batch_size={batch})
+default_hooks['sampler_seed'] = dict(type='centernet_plugin.SeedHook')  # the same crops
 model.update(train_cfg=dict(sync_num_pos={sync}))
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=1e-3, momentum=0.9))
 train_cfg.update(max_epochs=3, val_interval=3)

@@ -22,8 +22,7 @@ class SeedHook(DistSamplerSeedHook):
 
     - images are shuffled by the checkpoint's seed and the epoch,
     - what is random in a sample (crop, colours, mosaic) depends on the seed, the epoch, the
-      process's rank, the sample's index and how often the epoch had it, whatever the number of
-      loading processes,
+      sample's index and how often the epoch had it, whatever the number of processes,
     - what is random in the network (dropout) on the seed, the iteration and the process's rank,
     - a checkpoint from amid an epoch goes on amid it: batches that were trained on are left out.
 
@@ -56,7 +55,7 @@ class SeedHook(DistSamplerSeedHook):
             runner.logger.info('Loaded images are not seeded: the loop is not by epochs.')
             return
         dataset = runner.train_dataloader.dataset
-        self._fetch = dataset.__getitems__ = SeededFetch(dataset, runner.seed, get_rank())
+        self._fetch = dataset.__getitems__ = SeededFetch(dataset, runner.seed)
         batches = runner.train_dataloader.batch_sampler
         if hasattr(batches, 'sampler'):
             batches.sampler = Counted(batches.sampler)
