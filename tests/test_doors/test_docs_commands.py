@@ -74,7 +74,8 @@ ELSEWHERE = {
         'test_from_a_config_and_a_checkpoint_to_the_pipelines_detections'
     ),
     r'python -m centernet_plugin.compat': 'test_compat.py',
-    r'GPUS=16 GPUS_PER_NODE=8 tools/slurm': 'test_doors/test_slurm.py::test_training_by_slurm',
+    r'GPUS=16 .*tools/slurm_train.sh': 'test_doors/test_slurm.py::test_training_by_slurm',
+    r'GPUS=8 tools/slurm_test.sh': 'test_doors/test_slurm.py::test_test_by_slurm',
     r'python tools/\w+.py docs/examples/velocity_config.py': (
         'test_doors/test_your_own_property.py::test_tests_keep_the_property_of_every_detection'
     ),
