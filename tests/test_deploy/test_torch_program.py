@@ -14,10 +14,7 @@ from centernet_plugin.deploy.detector_graph import DetectorGraph
 from centernet_plugin.deploy.torch_program import METADATA, make_program
 from centernet_plugin.errors import UserInputError
 
-KINDS = [('resnet', 'box', 3)] + [
-    pytest.param(kind, marks=pytest.mark.slow)
-    for kind in [('resnet', 'all', 1), *((name, 'box', 3) for name in list(NETWORKS)[1:])]
-]
+KINDS = [('resnet', 'all', 1), *((name, 'box', 3) for name in NETWORKS)]
 ALONE = """
 import sys, torch
 program = torch.export.load(sys.argv[1]).module()
@@ -28,7 +25,8 @@ for name in ('centernet_plugin', 'mmdet', 'mmcv', 'mmengine'):
 """
 
 
-@pytest.mark.parametrize('kind', KINDS, ids=lambda kind: kind[0])
+@pytest.mark.slow  # quick: test_tools/test_export_torch.py
+@pytest.mark.parametrize('kind', KINDS, ids=lambda kind: ' '.join(map(str, kind)))
 def test_any_batch_and_size_without_this_package(kind, tmp_path):
     model, path = detector(*kind), tmp_path / 'out.pt2'
     differences = make_program(model, path, classes=tuple('abc'[: kind[2]]), report=lambda _: None)

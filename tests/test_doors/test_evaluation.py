@@ -13,6 +13,7 @@ pytestmark = pytest.mark.door
 TRAIN, TEST = ROOT / 'tools' / 'train.py', ROOT / 'tools' / 'test.py'
 
 
+@pytest.mark.slow
 def test_results_for_a_server(run, config, checkpoint, tmp_path):
     text = output(
         run(
@@ -27,6 +28,7 @@ def test_results_for_a_server(run, config, checkpoint, tmp_path):
     assert set(results[0]) == {'image_id', 'bbox', 'score', 'category_id'}
 
 
+@pytest.mark.slow
 def test_voc_from_training_to_map(run, tmp_path):
     images = [[('dog', 0, 20, 11, 90, 80)], [('person', 1, 100, 30, 140, 110)]]
     sets = {('2007', 'trainval'): images, ('2012', 'trainval'): images, ('2007', 'test'): images}

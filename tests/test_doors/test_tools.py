@@ -74,6 +74,7 @@ def test_interrupted_training_resumes(run, config, tmp_path):
     assert (work_dir / f'epoch_{done + 1}.pth').is_file()
 
 
+@pytest.mark.slow
 def test_distributed_training_and_test_on_two_cpu_processes(config, tmp_path):
     env = {**environment(), 'PYTHON': sys.executable, 'PORT': str(free_port())}
 

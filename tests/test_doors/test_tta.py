@@ -65,6 +65,7 @@ def test_our_script_and_mmdet_s_agree(run, tta_config, checkpoint, tmp_path, wri
         np.testing.assert_allclose(rows, theirs[image], atol=1e-3)
 
 
+@pytest.mark.slow
 def test_mirrored_is_not_plain(run, tta_config, checkpoint, tmp_path):
     command = (sys.executable, ROOT / 'tools' / 'test.py', tta_config, checkpoint)
     run(*command, '--out', 'plain.pkl')
