@@ -80,7 +80,12 @@ def run(case):
     losses = head.loss_by_feat((maps,), annotated, [{}] * images, annotated[::-1])
     assert all(loss.isfinite() and loss >= 0 for loss in losses.values()), losses
     gradients = torch.autograd.grad(sum(losses.values()), list(maps.values()), allow_unused=True)
-    assert all(g is None or g.isfinite().all() for g in gradients)
+    for name, gradient in zip(maps, gradients, strict=True):
+        # Of depth it is e^-z times the loss's, beyond float16 from z = -11 on; a GradScaler skips
+        # such a step.
+        huge = name == 'depth' and maps_type == torch.float16
+        if gradient is not None:
+            assert not gradient.isnan().any() and (huge or gradient.isfinite().all()), name
 
     shape = tuple(case['stride'] * side for side in size)
     metas = [
