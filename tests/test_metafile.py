@@ -85,7 +85,7 @@ def test_flops(path):
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
     config = Config.fromfile(ROOT / path)
-    names = ('RandomCropAffine', 'RandomShiftScaleAffine')
+    names = ('RandomCropAffine', 'RandomShiftScaleAffine', 'FixResAffine')
     (warp,) = [step for step in config.train_pipeline if step.type.endswith(names)]
     _, flops, _ = tool.count(tool.build(config), warp.size[::-1])
     assert flops == MODELS_LISTED[path]['Metadata']['FLOPs']
