@@ -4,13 +4,17 @@ The pictures are other people's and not in the repository. The test runs where `
 the folder of the set, or ``data/bccd`` has it.
 """
 
+import json
 import os
 import pickle
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,7 +56,7 @@ def test_trains_and_tests(tmp_path):
 def test_an_exported_file_detects_as_the_pipeline_on_photographs(tmp_path):
     """A network that has seen some cells: of scores at random, rounding would decide the order."""
     pytest.importorskip('onnxscript', reason="needs pip install -e '.[deploy]'")
-    pytest.importorskip('onnxruntime', reason="needs pip install -e '.[deploy]'")
+    onnxruntime = pytest.importorskip('onnxruntime', reason="needs pip install -e '.[deploy]'")
     small = [
         'train_dataloader.dataset.indices=16',
         'test_dataloader.dataset.indices=3',
@@ -67,8 +71,18 @@ def test_an_exported_file_detects_as_the_pipeline_on_photographs(tmp_path):
         out = tmp_path / f'{len(found)}.pkl'
         run(script, file, '--work-dir', tmp_path, '--out', out, '--cfg-options', small[1])
         found.append(pickle.loads(out.read_bytes()))
+    session = onnxruntime.InferenceSession(exported, providers=['CPUExecutionProvider'])
+    about = session.get_modelmeta().custom_metadata_map
+    about = {name: json.loads(text) for name, text in about.items()}
+    short = runpy.run_path(str(ROOT / 'docs/examples/onnx_boxes.py'))['detect']
     for theirs, ours in zip(*found, strict=True):
+        image = cv2.imread(ours['img_path'])
         theirs, ours = theirs['pred_instances'], ours['pred_instances']
+        alone, scores, _ = short(session, about, image)
+        assert scores == pytest.approx(ours['scores'].numpy(), abs=1e-6)
+        height, width = image.shape[:2]
+        inside = alone.clip(0, np.float32([width, height] * 2))
+        assert inside == pytest.approx(ours['bboxes'].numpy(), abs=1e-3)
         assert ours['scores'].numpy() == pytest.approx(theirs['scores'].numpy(), abs=1e-4)
         apart = (theirs['scores'][:-1] - theirs['scores'][1:] > 2e-4).numpy()
         first = apart.argmin() if not apart.all() else len(apart)
