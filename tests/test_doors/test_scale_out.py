@@ -74,12 +74,13 @@ test_pipeline[1] = dict(type='centernet_plugin.FixResAffine', size=(64, 64))
 train_pipeline[2] = dict(type='centernet_plugin.FixResAffine', size=(64, 64))
 train_dataloader.update(batch_size=4)
 optim_wrapper.update(optimizer=dict(type='Adam', lr=5e-3))
-train_cfg.update(max_epochs=60, val_interval=60)
-default_hooks['checkpoint'].update(interval=60)
+train_cfg.update(max_epochs=120, val_interval=120)
+default_hooks['checkpoint'].update(interval=120)
+randomness = dict(seed=0)
 """
     folder = tmp_path_factory.mktemp('learnt')
     run_process(sys.executable, ROOT / 'tools/train.py', write_config('a', changes), cwd=folder)
-    return str(folder / 'work_dirs/a/epoch_60.pth')
+    return str(folder / 'work_dirs/a/epoch_120.pth')
 
 
 @pytest.fixture
