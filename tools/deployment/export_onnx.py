@@ -18,8 +18,11 @@ try:  # before mmdet, for which this supplies what is missing
 except RuntimeError as error:  # an unsupported version of something; the message says which
     sys.exit(f'error: {error}')
 
-import torch  # noqa: E402
-
+from centernet_plugin.deploy.export_arguments import (  # noqa: E402
+    add_export_arguments,
+    export_options,
+    read_export_config,
+)
 from centernet_plugin.deploy.loading import load_detector  # noqa: E402
 from centernet_plugin.deploy.onnx_calibration import CalibrationImages  # noqa: E402
 from centernet_plugin.deploy.onnx_file import make_onnx  # noqa: E402
@@ -30,19 +33,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('config', metavar='CONFIG', help='config file')
-    parser.add_argument('checkpoint', metavar='CHECKPOINT', help='checkpoint file')
-    parser.add_argument('out', metavar='OUT.onnx', help='file to write')
-    parser.add_argument(
-        '--raw-maps', action='store_true', help="the head's maps as outputs instead of detections"
-    )
-    parser.add_argument(
-        '--shape',
-        nargs=3,
-        type=cli.positive,
-        metavar=('BATCH', 'HEIGHT', 'WIDTH'),
-        help='for this one shape of images (default: any)',
-    )
+    add_export_arguments(parser, 'OUT.onnx', '0.001, with float16 0.05, with int8 none')
     parser.add_argument(
         '--grid-sample',
         action='store_true',
@@ -64,41 +55,25 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--calibration-images', type=cli.positive, default=64, help='so many of them (default: 64)'
     )
-    parser.add_argument('--no-check', action='store_true', help='do not compare with PyTorch')
-    parser.add_argument(
-        '--tolerance',
-        type=float,
-        help='difference of maps from PyTorch, as a part of their largest value, from which to '
-        'fail (default: 0.001, with float16 0.05, with int8 none)',
-    )
-    cli.add_cfg_options(parser)
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
     require_packages()
-    cli.require_file(args.checkpoint, 'checkpoint')
-    config = cli.read_config(args.config, args.cfg_options)
-    out = Path(args.out)
-    cli.require_place(out)
+    config = read_export_config(args)
     calibration = None
     if args.int8:
         calibration = CalibrationImages(config, args.int8, args.calibration_images)
     model, classes = load_detector(config, args.checkpoint)
     make_onnx(
         model,
-        out,
+        args.out,
         classes=classes,
         config=config,
-        raw_maps=args.raw_maps,
-        dtype=getattr(torch, args.dtype),
-        shape=args.shape and tuple(args.shape),
         grid_sample=args.grid_sample,
         calibration=calibration,
-        check=not args.no_check,
-        tolerance=args.tolerance,
-        report=lambda text: print(text, flush=True),
+        **export_options(args),
     )
 
 
