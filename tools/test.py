@@ -14,7 +14,6 @@ except RuntimeError as error:  # an unsupported version of something; the messag
     sys.exit(f'error: {error}')
 
 from mmdet.engine.hooks.utils import trigger_visualization_hook  # noqa: E402
-from mmdet.evaluation import DumpDetResults  # noqa: E402
 
 from centernet_plugin.engine.test_modes import TEST_MODES, use_mode, use_tta  # noqa: E402
 from centernet_plugin.errors import UserInputError  # noqa: E402
@@ -24,7 +23,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Test a checkpoint, or draw what it detects.')
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('--out', metavar='FILE.pkl', help='keep the predictions in this file')
+    cli.add_out(parser)
     parser.add_argument('--show', action='store_true', help='show detections in a window')
     parser.add_argument(
         '--show-dir', help='folder, inside the work dir, for pictures of the detections'
@@ -54,8 +53,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    if args.out and not args.out.endswith(('.pkl', '.pickle')):
-        raise UserInputError(f"--out '{args.out}' has to end with .pkl or .pickle")
+    cli.require_out(args.out)
     cfg = cli.load_config(args)
     cli.use_checkpoint(cfg, args.checkpoint)
     if args.show or args.show_dir:
@@ -72,9 +70,7 @@ def main() -> None:
     if args.fast:
         cli.add_hook(cfg, cli.FAST)
     runner = cli.build_runner(cfg)
-    if args.out:
-        runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
-    runner.test()
+    cli.test(runner, args.out)
 
 
 if __name__ == '__main__':

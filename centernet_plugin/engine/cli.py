@@ -133,6 +133,30 @@ def require_place(path: str | Path) -> None:
         raise UserInputError(f"'{path}' is a folder; name the file that is to be written")
 
 
+def add_out(parser: argparse.ArgumentParser) -> None:
+    """Adds the file that a test keeps its predictions in; for :func:`test`."""
+    parser.add_argument('--out', metavar='FILE.pkl', help='keep the predictions in this file')
+
+
+def require_out(out: str | None) -> None:
+    """Fails unless the file of ``--out``, if there is to be one, is called as a pickle.
+
+    Raises:
+        UserInputError: it is not.
+    """
+    if out and not out.endswith(('.pkl', '.pickle')):
+        raise UserInputError(f"--out '{out}' has to end with .pkl or .pickle")
+
+
+def test(runner: Runner, out: str | None) -> None:
+    """Tests, and keeps the predictions in the file ``out``, if there is to be one."""
+    if out:
+        from mmdet.evaluation import DumpDetResults
+
+        runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=out))
+    runner.test()
+
+
 def use_checkpoint(cfg: Config, checkpoint: str) -> None:
     """Prepares ``cfg`` for a test of ``checkpoint``, which stops if it does not fill the model.
 

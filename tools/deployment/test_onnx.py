@@ -16,8 +16,6 @@ try:  # before mmdet, for which this supplies what is missing
 except RuntimeError as error:  # an unsupported version of something; the message says which
     sys.exit(f'error: {error}')
 
-from mmdet.evaluation import DumpDetResults  # noqa: E402
-
 from centernet_plugin.deploy.onnx_detector import OnnxDetector  # noqa: E402
 from centernet_plugin.errors import UserInputError  # noqa: E402
 
@@ -26,24 +24,21 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('config', metavar='CONFIG', help='config file')
     parser.add_argument('file', metavar='FILE.onnx', help='made by export_onnx.py')
-    parser.add_argument('--out', metavar='FILE.pkl', help='keep the predictions in this file')
+    cli.add_out(parser)
     cli.add_common_arguments(parser)
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
-    if args.out and not args.out.endswith(('.pkl', '.pickle')):
-        raise UserInputError(f"--out '{args.out}' has to end with .pkl or .pickle")
+    cli.require_out(args.out)
     cli.require_file(args.file, 'file')
     cfg = cli.load_config(args)
     cfg.model = dict(type='centernet_plugin.OnnxDetector', file=args.file)
     cfg.load_from = None
     runner = cli.build_runner(cfg)
     require_classes(runner.model, runner.test_dataloader.dataset.metainfo.get('classes'))
-    if args.out:
-        runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
-    runner.test()
+    cli.test(runner, args.out)
 
 
 def require_classes(model: OnnxDetector, classes: tuple[str, ...] | None) -> None:
